@@ -1,0 +1,31 @@
+//! What the operator sees of a client (`GET /api/v5/clients`): a copy, made when asked.
+
+use std::net::SocketAddr;
+
+/// One client, connected or kept. Field names follow EMQX's API where it has the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Client {
+    pub clientid: String,
+    pub username: Option<String>,
+    pub connected: bool,
+    pub peer: Option<SocketAddr>,
+    pub listener: String,
+    /// "MQTT" or "private-tcp".
+    pub proto_name: &'static str,
+    pub proto_ver: u8,
+    /// Seconds.
+    pub keepalive: u16,
+    pub clean_start: bool,
+    /// Seconds.
+    pub expiry_interval: u32,
+    /// Milliseconds since the node started.
+    pub connected_at_ms: u64,
+    pub subscriptions_cnt: usize,
+    pub inflight_cnt: usize,
+    pub mqueue_len: usize,
+    pub mqueue_dropped: u64,
+    pub recv_msg: u64,
+    pub send_msg: u64,
+    pub shard: u16,
+}

@@ -1,0 +1,40 @@
+//! Newtypes for everything that is counted or indexed.
+
+/// A shard of this node, 0 to `shards - 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+impl ShardId {
+    /// As an index into a table with one row a shard.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A connection on one shard. The shard chooses it: `slot` is dense and reused (it indexes tables), `generation` differs
+/// each time that a slot is reused, so that a late completion or timer never reaches a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    /// Dense index, reused.
+    pub slot: u32,
+    /// Differs at each reuse of the slot.
+    pub generation: u32,
+}
+
+impl ConnectionId {
+    /// As an index into a table with one row a slot.
+    pub const fn index(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// A listener: the index into `Settings::listeners`, the same on every shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId(pub u16);
+
+impl ListenerId {
+    /// As an index into `Settings::listeners`.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -1,0 +1,37 @@
+//! Every decision that Ringwire makes: connections, sessions, routing, retained messages, access, limits.
+//!
+//! Pure: no IO, no clock, no threads, no async, no randomly seeded map. `shard/` feeds an [`Engine`] with [`Input`]s and
+//! carries out its [`Actions`]; the simulation (`tests/sim`) does the same, seeded. What a peer does wrong is a value with
+//! a reason; what we do wrong is an assert.
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod action;
+pub mod client;
+pub mod engine;
+pub mod id;
+pub mod input;
+pub mod interest;
+pub mod limits;
+pub mod message;
+pub mod note;
+pub mod outbox;
+pub mod parcel;
+pub mod placement;
+pub mod reason;
+pub mod settings;
+pub mod stats;
+pub mod time;
+
+pub use action::{Actions, Adoption, HandOver};
+pub use engine::Engine;
+pub use id::{ConnectionId, ListenerId, ShardId};
+pub use input::Input;
+pub use interest::InterestMap;
+pub use message::Message;
+pub use note::Note;
+pub use outbox::Outbox;
+pub use parcel::Parcel;
+pub use reason::{CloseReason, DropReason};
+pub use settings::Settings;
+pub use time::Time;

@@ -1,0 +1,50 @@
+//! Every limit of an engine: its default, its reason, and what happens at it.
+
+/// Limits that hold for every listener. Each can be set in the configuration under `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in an out box. At it QoS 0 is dropped for this receiver and QoS 1/2 waits in the session's queue. Enough for
+    /// the bandwidth-delay product of a fast link, small enough that 10,000 stuck readers do not take a machine down.
+    pub outbox_bytes: usize,
+    /// Messages waiting in a session (not yet sent). At it the oldest is dropped, QoS 0 ones first. EMQX's `max_mqueue_len`.
+    pub queue_messages: usize,
+    /// Bytes waiting in a session. At it as for `queue_messages`.
+    pub queue_bytes: usize,
+    /// QoS 1/2 publishes on their way to a client that names no Receive Maximum. At it messages wait in the queue.
+    pub inflight: u16,
+    /// Receive Maximum that the server names: unacknowledged QoS 1/2 publishes from a client. Beyond: DISCONNECT 0x93.
+    pub receive_maximum: u16,
+    /// Subscriptions of one session. At it SUBACK 0x97.
+    pub subscriptions: usize,
+    /// Levels in a topic name or filter. Beyond: refused (SUBACK 0x8F, publish 0x90), bounds the work of a match.
+    pub topic_levels: usize,
+    /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
+    pub sessions: usize,
+    /// Retained messages on one shard. At it a new topic is routed but not stored; replacing and clearing go on.
+    pub retained_messages: usize,
+    /// Bytes (topic, payload, properties) of retained messages on one shard. At it as for `retained_messages`.
+    pub retained_bytes: usize,
+    /// Wildcard shapes a shard has subscriptions in before it asks for every publish of the node.
+    pub shapes: usize,
+    /// Payload bytes from which a payload leaves by reference instead of being copied into the out box.
+    pub reference_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            outbox_bytes: 1 << 20,
+            queue_messages: 1_000,
+            queue_bytes: 8 << 20,
+            inflight: 128,
+            receive_maximum: 1_024,
+            subscriptions: 10_000,
+            topic_levels: 128,
+            sessions: 2_000_000,
+            retained_messages: 1_000_000,
+            retained_bytes: 256 << 20,
+            shapes: 32,
+            reference_bytes: 4_096,
+        }
+    }
+}

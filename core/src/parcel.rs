@@ -1,0 +1,29 @@
+//! What one shard posts to another. Travels in batches; between two shards in order, never overtaking.
+
+use crate::Message;
+use std::sync::Arc;
+
+/// Something for another shard's engine.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// A publish that the interest map says the other shard may have subscribers for. It matches exactly, and delivers.
+    Publish(Arc<Message>),
+    /// The receiver is the home of the message's topic: it stores the message as retained, or clears it (empty payload).
+    Retain(Arc<Message>),
+    /// A SUBSCRIBE asks for retained messages that match.
+    Recall {
+        /// Chosen by the asking shard, comes back in `Recalled`.
+        ticket: u64,
+        /// Topic filter.
+        filter: Arc<str>,
+    },
+    /// An answer to `Recall`; the last one of a ticket has `last` set.
+    Recalled {
+        /// The ticket of the question.
+        ticket: u64,
+        /// Retained messages in order of their topics' first storing.
+        messages: Vec<Arc<Message>>,
+        /// No more answers to this ticket follow from this shard.
+        last: bool,
+    },
+}

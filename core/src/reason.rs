@@ -1,0 +1,104 @@
+//! The named reason of every close and every drop: logged once, counted always, the same name in the log and in
+//! `/metrics`. A new variant does not compile without its name.
+
+macro_rules! reasons {
+    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $type { $($(#[$doc])* $variant,)* }
+
+        impl $type {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in logs and metrics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a connection ended.
+    CloseReason {
+        /// The client sent DISCONNECT.
+        Normal = "normal",
+        /// The client sent DISCONNECT with 0x04: the Will is sent.
+        DisconnectWithWill = "disconnect_with_will",
+        /// The socket ended without a DISCONNECT.
+        PeerClosed = "peer_closed",
+        /// Reset, or another error of the socket.
+        SocketError = "socket_error",
+        /// Nothing could be sent for `send_timeout`.
+        SendTimeout = "send_timeout",
+        /// No whole CONNECT within `idle_timeout` of accept.
+        IdleTimeout = "idle_timeout",
+        /// 1.5 x keepalive without a byte.
+        KeepaliveTimeout = "keepalive_timeout",
+        /// The same client id connected again.
+        TakenOver = "taken_over",
+        /// Closed by the administrator.
+        Kicked = "kicked",
+        /// The node stops.
+        ServerShuttingDown = "server_shutting_down",
+        /// The first packet is not CONNECT.
+        ProtocolNotConnected = "protocol_not_connected",
+        /// A second CONNECT.
+        ProtocolAlreadyConnected = "protocol_already_connected",
+        /// Bytes that are no packet.
+        MalformedPacket = "malformed_packet",
+        /// A packet that the protocol forbids here.
+        ProtocolError = "protocol_error",
+        /// A private frame that only a server may send, of a reserved type, or with flags in strict mode.
+        IllegalFrame = "illegal_frame",
+        /// Larger than the listener takes.
+        PacketTooLarge = "packet_too_large",
+        /// A protocol version that is not spoken.
+        UnsupportedVersion = "unsupported_version",
+        /// A client id that is not allowed.
+        InvalidClientId = "invalid_client_id",
+        /// Wrong or missing credentials.
+        AuthenticationFailed = "authentication_failed",
+        /// An access rule said no and the listener closes on that.
+        NotAuthorized = "not_authorized",
+        /// More unacknowledged QoS 1/2 publishes than Receive Maximum.
+        ReceiveMaximumExceeded = "receive_maximum_exceeded",
+        /// An alias that was never set, or above the maximum.
+        TopicAliasInvalid = "topic_alias_invalid",
+        /// A topic name or filter that is not allowed.
+        TopicInvalid = "topic_invalid",
+        /// A limit of the listener or the node was reached.
+        QuotaExceeded = "quota_exceeded",
+        /// The out queue of a slow device overflowed and its policy is `disconnect`.
+        SlowConsumer = "slow_consumer",
+        /// A feature that this server does not have.
+        NotSupported = "not_supported",
+    }
+}
+
+reasons! {
+    /// Why a message was dropped for one receiver (or, for the `publish_` ones, for all).
+    DropReason {
+        /// QoS 0 to a reader whose out buffer is full.
+        SlowConsumer = "delivery.dropped.slow_consumer",
+        /// The session's queue was full and the oldest message went.
+        QueueFull = "delivery.dropped.queue_full",
+        /// QoS 0 for a session without a connection.
+        Qos0Offline = "delivery.dropped.qos0_msg",
+        /// Larger than the receiver takes.
+        TooLarge = "delivery.dropped.too_large",
+        /// No Local.
+        NoLocal = "delivery.dropped.no_local",
+        /// Its expiry passed while it waited.
+        Expired = "delivery.dropped.expired",
+        /// QoS 0 to a shard whose mesh queue was full.
+        MeshFull = "messages.dropped.mesh_full",
+        /// Nobody subscribes.
+        NoSubscribers = "messages.dropped.no_subscribers",
+        /// An access rule said no.
+        NotAuthorized = "packets.publish.auth_error",
+        /// A retained message beyond the limits: routed, not stored.
+        RetainedFull = "retained.dropped.quota_exceeded",
+    }
+}

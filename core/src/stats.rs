@@ -1,0 +1,39 @@
+//! Plain counters of one engine: written by one thread, copied when somebody asks, never touched per message by others.
+
+use crate::{CloseReason, DropReason};
+
+/// Counters (only ever grow) and gauges (as of now) of one engine. EMQX's names with `_` for `.` where it has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Stats {
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub packets_received: u64,
+    pub packets_sent: u64,
+    pub messages_received: u64,
+    pub messages_sent: u64,
+    /// By QoS of the publish as received and as sent.
+    pub messages_qos_received: [u64; 3],
+    pub messages_qos_sent: [u64; 3],
+    /// Publishes that came from or went to other shards.
+    pub messages_forwarded: u64,
+    pub messages_adopted: u64,
+    pub client_connect: u64,
+    pub client_connected: u64,
+    pub client_disconnected: u64,
+    pub client_handed_over: u64,
+    pub session_created: u64,
+    pub session_resumed: u64,
+    pub session_takenover: u64,
+    pub session_terminated: u64,
+    /// By `CloseReason as usize`.
+    pub closes: [u64; CloseReason::ALL.len()],
+    /// By `DropReason as usize`.
+    pub drops: [u64; DropReason::ALL.len()],
+    // Gauges.
+    pub connections: u64,
+    pub sessions: u64,
+    pub subscriptions: u64,
+    pub retained: u64,
+    pub retained_bytes: u64,
+}

@@ -1,0 +1,12 @@
+//! Moves bytes, time and parcels; decides nothing. The only package that names glommio or io_uring.
+//!
+//! [`Node::start`] probes the kernel, binds the listeners and starts one pinned glommio executor a shard; each runs a
+//! pump that feeds its `ringwire_core::Engine` from its own network ring and carries out the engine's actions.
+
+pub mod mailbox;
+pub mod node;
+pub mod settings;
+
+pub use mailbox::{Mailbox, Question, Reply};
+pub use node::{Node, StartError};
+pub use settings::{Bind, Core, Settings};

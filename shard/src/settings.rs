@@ -1,0 +1,78 @@
+//! What the shards are told at start: cores, rings, buffers, and where to listen. Read from the configuration by `src/`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Settings of a node's shards.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The engines' settings; `engine.shards == cores.len()`, `engine.listeners.len() == binds.len()`.
+    pub engine: Arc<ringwire_core::Settings>,
+    /// One row a shard.
+    pub cores: Vec<Core>,
+    /// One row a listener, by `ListenerId`.
+    pub binds: Vec<Bind>,
+    /// Batches that wait in the mesh from one shard to one other before it counts as full.
+    pub mesh_batches: usize,
+}
+
+/// One shard's core, ring and turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// CPU to pin to; `None`: not pinned.
+    pub cpu: Option<usize>,
+    /// Submission queue entries of the network ring, a power of two.
+    pub sq_entries: u32,
+    /// Completion queue entries, a power of two.
+    pub cq_entries: u32,
+    /// Receive buffers shared by the shard's connections, a power of two up to 32,768.
+    pub buffers: u16,
+    /// Bytes of each.
+    pub buffer_bytes: u32,
+    /// Completions handled in one turn, so that no connection starves another.
+    pub inputs_per_turn: usize,
+    /// Microseconds to spin before parking; 0: park at once.
+    pub spin_us: u64,
+    /// Milliseconds of glommio's preempt timer (100; the tests that provoke its false park set less).
+    pub preempt_timer_ns: u64,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            cpu: None,
+            sq_entries: 1_024,
+            cq_entries: 16_384,
+            buffers: 2_048,
+            buffer_bytes: 4_096,
+            inputs_per_turn: 1_024,
+            spin_us: 0,
+            preempt_timer_ns: 100_000_000,
+        }
+    }
+}
+
+/// Where a listener listens and how its sockets are set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// Address; port 0 lets the kernel choose (one port for all shards).
+    pub address: SocketAddr,
+    /// Backlog of each shard's listening socket.
+    pub backlog: u32,
+    /// TCP_NODELAY on accepted sockets.
+    pub nodelay: bool,
+    /// Milliseconds a socket may take nothing before it is closed.
+    pub send_timeout_ms: u64,
+}
+
+impl Bind {
+    /// The defaults for an address.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            backlog: 1_024,
+            nodelay: true,
+            send_timeout_ms: 15_000,
+        }
+    }
+}
