@@ -3,6 +3,7 @@
 //! [`Node::start`] probes the kernel, binds the listeners and starts one pinned glommio executor a shard; each runs a
 //! pump that feeds its `ringwire_core::Engine` from its own network ring and carries out the engine's actions.
 
+pub mod bell;
 pub mod doorbell;
 pub mod mailbox;
 pub mod mesh;
@@ -10,6 +11,6 @@ pub mod node;
 pub mod settings;
 mod sync;
 
-pub use mailbox::{Mailbox, Question, Reply};
+pub use mailbox::{Inbox, Mailbox, Question, Reply};
 pub use node::{Node, StartError};
 pub use settings::{Bind, Core, Settings};

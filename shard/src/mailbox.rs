@@ -1,7 +1,13 @@
-//! Questions from the control thread to a shard. A shard answers in its own turn; the answer is carried by a closure, so
-//! that this package knows nothing of the asker's runtime.
+//! Questions from other threads (the control thread) to a shard: a bounded queue, the shard's doorbell, and an eventfd.
+//!
+//! A shard answers in its own turn; the answer is carried by a closure, so that this package knows nothing of the asker's
+//! runtime. Asking never blocks. Not the way of messages between shards, which is the mesh.
 
-use ringwire_core::{Message, client::Client, stats::Stats};
+use crate::bell::Bell;
+use crate::doorbell::Doorbell;
+use crate::sync::{Receiver, Sender, TrySendError, bounded};
+use ringwire_core::{Message, ShardId, client::Client, stats::Stats};
+use std::io;
 use std::sync::Arc;
 
 /// Called once, on the shard's thread, with the answer: it must not block.
@@ -51,13 +57,78 @@ pub struct ShardStats {
     pub busy_ms: u64,
 }
 
+/// Questions that wait for one shard; a question beyond is given back. Askers are few and wait for their answers.
+pub const QUESTIONS_MAX: usize = 256;
+
 /// A handle to put questions to one shard. Cheap to clone, usable from any thread.
 #[derive(Clone)]
-pub struct Mailbox {}
+pub struct Mailbox {
+    questions: Sender<Question>,
+    doorbells: Arc<[Doorbell]>,
+    shard: ShardId,
+    bell: Arc<Bell>,
+}
+
+/// The shard's end of its mailbox. While it lives, `bell` is what its askers ring.
+pub struct Inbox {
+    questions: Receiver<Question>,
+    bell: Arc<Bell>,
+}
+
+/// The mailbox of the shard whose doorbell is `doorbells[shard]`: see [`crate::mesh::Port::doorbells`].
+pub fn mailbox(doorbells: Arc<[Doorbell]>, shard: ShardId) -> io::Result<(Mailbox, Inbox)> {
+    assert!(shard.index() < doorbells.len(), "each shard has a doorbell");
+    let (sender, receiver) = bounded(QUESTIONS_MAX);
+    let bell = Arc::new(Bell::new()?);
+    let mailbox = Mailbox {
+        questions: sender,
+        doorbells,
+        shard,
+        bell: Arc::clone(&bell),
+    };
+    Ok((
+        mailbox,
+        Inbox {
+            questions: receiver,
+            bell,
+        },
+    ))
+}
 
 impl Mailbox {
-    /// Puts a question and rings the shard's doorbell. `Err` gives it back when the shard is gone or its mailbox is full.
+    /// Puts a question and rings the shard's bell if it sleeps. `Err` gives it back when the shard is gone or its mailbox
+    /// is full. A shard that ends drops the questions it has not answered, and their replies with them.
     pub fn ask(&self, question: Question) -> Result<(), Question> {
-        Err(question)
+        match self.questions.try_send(question) {
+            Ok(()) => {
+                if self.doorbells[self.shard.index()].knock() {
+                    self.bell.ring();
+                }
+                Ok(())
+            }
+            Err(TrySendError::Full(question) | TrySendError::Disconnected(question)) => Err(question),
+        }
+    }
+
+    /// Whose mailbox this is.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+}
+
+impl Inbox {
+    /// The next question.
+    pub fn take(&mut self) -> Option<Question> {
+        self.questions.try_recv().ok()
+    }
+
+    /// Whether a question waits. For [`Doorbell::may_park`].
+    pub fn has_work(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
+    /// Rung by askers while the shard sleeps.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 }
