@@ -11,6 +11,8 @@ mod disconnect;
 mod error;
 mod packet;
 mod property;
+mod property_id;
+mod property_list;
 mod publish;
 mod reason;
 mod subscribe;
@@ -23,12 +25,16 @@ pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use error::{DecodeError, EncodeError};
-pub use packet::{Decoded, Packet, decode};
-pub use property::{Properties, Property, PropertyList};
+pub use packet::{Decoded, Packet, PacketType, decode};
+pub use property::{Properties, Property};
+pub use property_id::PropertyId;
+pub use property_list::PropertyList;
 pub use publish::Publish;
 pub use reason::ReasonCode;
-pub use subscribe::{Filters, RetainHandling, SubAck, Subscribe, SubscribeFilter, SubscriptionOptions};
-pub use unsubscribe::{UnsubAck, Unsubscribe};
+pub use subscribe::{
+    FilterList, Filters, RetainHandling, SubAck, Subscribe, SubscribeFilter, SubscriptionOptions,
+};
+pub use unsubscribe::{UnsubAck, Unsubscribe, UnsubscribeList};
 
 use std::num::NonZeroU16;
 

@@ -1,4 +1,7 @@
-//! Reason codes (5.0 section 2.4).
+//! Reason codes (5.0 section 2.4): one enum for all packets, and which packet may carry which.
+
+use super::wire::Reader;
+use super::{DecodeError, PacketType};
 
 macro_rules! reason_codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
@@ -74,5 +77,49 @@ impl ReasonCode {
     /// 0x80 and above (5.0 section 2.4).
     pub const fn is_failure(self) -> bool {
         self as u8 >= 0x80
+    }
+}
+
+impl ReasonCode {
+    /// Takes a reason code that a packet of type `packet` may carry (5.0 section 2.4).
+    pub(super) fn decode(packet: PacketType, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let at = reader.at();
+        let code = reader.byte()?;
+        match Self::from_number(code) {
+            Some(reason) if reason.belongs_to(packet) => Ok(reason),
+            Some(_) | None => Err(DecodeError::ReasonCodeInvalid { at, code }),
+        }
+    }
+
+    /// The tables of 5.0 sections 3.2.2.2, 3.4.2.1, 3.5.2.1, 3.6.2.1, 3.7.2.1, 3.9.3, 3.11.3, 3.14.2.1 and 3.15.2.1.
+    const fn belongs_to(self, packet: PacketType) -> bool {
+        let code = self as u8;
+        match packet {
+            PacketType::ConnAck => {
+                matches!(code, 0x00 | 0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99..=0x9D | 0x9F)
+            }
+            PacketType::PubAck | PacketType::PubRec => {
+                matches!(code, 0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99)
+            }
+            PacketType::PubRel | PacketType::PubComp => matches!(code, 0x00 | 0x92),
+            PacketType::SubAck => {
+                matches!(
+                    code,
+                    0x00..=0x02 | 0x80 | 0x83 | 0x87 | 0x8F | 0x91 | 0x97 | 0x9E | 0xA1 | 0xA2
+                )
+            }
+            PacketType::UnsubAck => matches!(code, 0x00 | 0x11 | 0x80 | 0x83 | 0x87 | 0x8F | 0x91),
+            PacketType::Disconnect => matches!(
+                code,
+                0x00 | 0x04 | 0x80..=0x83 | 0x87 | 0x89 | 0x8B..=0x8F | 0x90 | 0x93..=0x9F | 0xA0..=0xA2
+            ),
+            PacketType::Auth => matches!(code, 0x00 | 0x18 | 0x19),
+            PacketType::Connect
+            | PacketType::Publish
+            | PacketType::Subscribe
+            | PacketType::Unsubscribe
+            | PacketType::PingReq
+            | PacketType::PingResp => false,
+        }
     }
 }
