@@ -38,3 +38,14 @@ impl ListenerId {
         self.0 as usize
     }
 }
+
+/// A session of one shard: a dense slot, reused. Says nothing about which connection, if any, serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u32);
+
+impl SessionId {
+    /// As an index into a table with one row a slot.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -10,6 +10,7 @@ pub mod action;
 pub mod client;
 pub mod engine;
 pub mod id;
+pub mod index;
 pub mod input;
 pub mod interest;
 pub mod limits;
@@ -25,7 +26,7 @@ pub mod time;
 
 pub use action::{Actions, Adoption, HandOver};
 pub use engine::Engine;
-pub use id::{ConnectionId, ListenerId, ShardId};
+pub use id::{ConnectionId, ListenerId, SessionId, ShardId};
 pub use input::Input;
 pub use interest::InterestMap;
 pub use message::Message;
