@@ -1,0 +1,197 @@
+//! The process itself: how it starts, what it says when it cannot, how it ends.
+
+use crate::broker::{Broker, PATIENCE, Refusal};
+use crate::client::{Client, Version};
+use crate::device::Device;
+use std::net::TcpListener;
+use std::time::Instant;
+
+const HERE: [&str; 4] = ["--listen", "mqtt://127.0.0.1:0", "--admin", "off"];
+
+/// One line on standard error that says all of it, nothing on standard output, exit code 1.
+fn assert_one_clear_line(refusal: &Refusal, words: &[&str]) {
+    let Refusal { code, stderr, stdout } = refusal;
+    assert_eq!(*code, Some(1), "exit code 1:\n{stderr}{stdout}");
+    let lines: Vec<_> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    assert_eq!(lines.len(), 1, "one line:\n{stderr}");
+    for word in words {
+        assert!(lines[0].contains(word), "says {word:?}: {}", lines[0]);
+    }
+    for word in ["panicked", "backtrace", "RUST_BACKTRACE", "Error {", "Os {"] {
+        assert!(!stderr.contains(word), "no {word:?}: {stderr}");
+    }
+    assert!(!stdout.contains("ready "), "{stdout}");
+}
+
+#[test]
+fn a_port_taken_by_another_program_is_one_line_and_exit_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    for (scheme, admin) in [("mqtt", "off"), ("emqtcp", "off"), ("mqtt", address.as_str())] {
+        let listen = if admin == "off" {
+            format!("{scheme}://{address}")
+        } else {
+            "mqtt://127.0.0.1:0".to_owned()
+        };
+        let refusal = Refusal::of(&["--listen", &listen, "--admin", admin, "--shards", "2"], None);
+        assert_one_clear_line(&refusal, &[&address]);
+    }
+}
+
+#[tokio::test]
+async fn a_port_taken_by_another_ringwire_is_not_shared_with_it() {
+    let mut broker = Broker::start(2);
+    let listen = format!("mqtt://{}", broker.mqtt());
+    let refusal = Refusal::of(&["--listen", &listen, "--admin", "off", "--shards", "2"], None);
+    assert_one_clear_line(&refusal, &[&broker.mqtt().to_string()]);
+    assert!(broker.is_running());
+    Client::connect(&broker, Version::V5, "still served")
+        .await
+        .disconnect()
+        .await;
+}
+
+#[test]
+fn too_little_locked_memory_is_one_line_and_exit_code_1() {
+    let refusal = Refusal::of(&HERE, Some((libc::RLIMIT_MEMLOCK, 16 << 10)));
+    assert_one_clear_line(&refusal, &["memlock"]);
+}
+
+#[test]
+fn too_few_open_files_are_one_line_and_exit_code_1() {
+    let refusal = Refusal::of(&HERE, Some((libc::RLIMIT_NOFILE, 32)));
+    assert_one_clear_line(&refusal, &["nofile"]);
+}
+
+#[tokio::test]
+async fn sigterm_tells_v5_clients_that_the_server_stops_and_exits_0() {
+    end_with(libc::SIGTERM).await;
+}
+
+#[tokio::test]
+async fn ctrl_c_drains_as_sigterm_does() {
+    end_with(libc::SIGINT).await;
+}
+
+async fn end_with(signal: i32) {
+    let mut broker = Broker::start(2);
+    let mut news = Vec::new();
+    for n in 0..8 {
+        news.push(Client::connect(&broker, Version::V5, format!("v5-{n}")).await);
+    }
+    let mut old = Client::connect(&broker, Version::V4, "v4").await;
+    let mut device = Device::connect(&broker, "device").await;
+    let mqtt = broker.mqtt();
+    broker.signal(signal);
+    for client in &mut news {
+        assert_eq!(
+            client.ended().await,
+            Some(0x8B),
+            "{}: Server shutting down",
+            client.id
+        );
+    }
+    assert_eq!(old.ended().await, None);
+    assert_eq!(device.rest().await, b"");
+    assert_eq!(broker.wait().code(), Some(0), "{}", broker.log());
+    assert!(
+        std::net::TcpStream::connect(mqtt).is_err(),
+        "nobody listens any more"
+    );
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_sigterm_is_flushed_to_its_subscribers() {
+    let mut broker = Broker::start(2);
+    let mut subscribers = Vec::new();
+    for n in 0..4 {
+        let mut subscriber = Client::connect(&broker, Version::V5, format!("subscriber-{n}")).await;
+        subscriber.subscribe("flush", 0).await;
+        subscribers.push(subscriber);
+    }
+    let mut publisher = Client::connect(&broker, Version::V4, "publisher").await;
+    for n in 0..100u8 {
+        publisher.publish("flush", 1, false, [n]).await;
+    }
+    for _ in 0..100 {
+        publisher.acknowledged().await;
+    }
+    broker.signal(libc::SIGTERM);
+    for subscriber in &mut subscribers {
+        let got: Vec<u8> = subscriber
+            .messages(100)
+            .await
+            .iter()
+            .map(|message| message.payload[0])
+            .collect();
+        assert_eq!(got, (0..100).collect::<Vec<u8>>());
+        assert_eq!(subscriber.ended().await, Some(0x8B));
+    }
+    assert_eq!(broker.wait().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_cannot_hold_up_the_drain() {
+    use tokio::io::AsyncWriteExt;
+    let mut broker = Broker::start_with(2, &["--set", "shutdown_timeout=\"2s\""]);
+    let mut stuck = tokio::net::TcpStream::connect(broker.mqtt())
+        .await
+        .expect("accepted");
+    stuck
+        .write_all(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05stuck")
+        .await
+        .expect("CONNECT");
+    stuck
+        .write_all(b"\x82\x06\x00\x01\x00\x01#\x00")
+        .await
+        .expect("SUBSCRIBE");
+    let mut publisher = Client::connect(&broker, Version::V4, "publisher").await;
+    for _ in 0..16 {
+        publisher
+            .publish_acknowledged("fill", 1, false, vec![0; 900_000])
+            .await;
+    }
+    let asked = Instant::now();
+    broker.signal(libc::SIGTERM);
+    assert_eq!(broker.wait().code(), Some(0), "{}", broker.log());
+    assert!(asked.elapsed() < PATIENCE / 2, "{:?}", asked.elapsed());
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn it_runs_with_one_shard_and_with_more_shards_than_cores() {
+    for shards in [1, 5] {
+        let mut broker = Broker::start(shards);
+        assert!(
+            broker.ready().contains(&format!("shards={shards}")),
+            "{}",
+            broker.ready()
+        );
+        let mut subscribers = Vec::new();
+        for n in 0..20 {
+            let mut subscriber = Client::connect(&broker, Version::V5, format!("subscriber-{n}")).await;
+            subscriber.subscribe("all/+", 2).await;
+            subscribers.push(subscriber);
+        }
+        let mut device = Device::connect(&broker, "device").await;
+        for n in 0..20 {
+            let publisher = Client::connect(&broker, Version::V4, format!("publisher-{n}")).await;
+            publisher.publish(&format!("all/{n}"), n % 3, false, "x").await;
+            publisher.publish("tcp/device/dn", 0, false, [n]).await;
+            assert_eq!(device.down().await, [n]);
+            publisher.disconnect().await;
+        }
+        for subscriber in &mut subscribers {
+            let mut topics: Vec<_> = subscriber
+                .messages(20)
+                .await
+                .into_iter()
+                .map(|message| message.topic)
+                .collect();
+            topics.sort_by_key(|topic| topic["all/".len()..].parse::<u32>().expect("a number"));
+            assert_eq!(topics, (0..20).map(|n| format!("all/{n}")).collect::<Vec<_>>());
+        }
+        broker.signal(libc::SIGTERM);
+        assert_eq!(broker.wait().code(), Some(0));
+    }
+}
