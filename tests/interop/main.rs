@@ -2,13 +2,14 @@
 //!
 //! They are subprocesses, installed by `.ci/run`. Where one is missing its tests say so loudly and pass; with
 //! `RINGWIRE_INTEROP=required`, as in CI, a missing client is a failure. The Python and JavaScript checks are scripts
-//! beside this file that print one line a check; mosquitto's commands are driven from here.
+//! beside this file that print one line a check; mosquitto's commands and the README's examples are driven from here.
 
 #[path = "../broker/mod.rs"]
 #[allow(dead_code)]
 mod broker;
 
 mod mosquitto;
+mod readme;
 mod scripts;
 
 use std::path::PathBuf;

@@ -1,0 +1,176 @@
+//! The README's promises, pasted: its examples run as printed, but for the ports, against the real broker; the files
+//! that it names exist; the flags that it shows are flags of the binary.
+
+use crate::broker::{self, Broker};
+use crate::is_installed;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+const README: &str = include_str!("../../README.md");
+
+/// The code block after `<!-- tested: NAME -->`, with the default ports replaced by those of a broker.
+fn example(broker: &Broker, name: &str) -> String {
+    let mark = format!("<!-- tested: {name} -->\n```");
+    let block = README
+        .split_once(&mark)
+        .unwrap_or_else(|| panic!("README has {mark}"))
+        .1;
+    let code = block
+        .split_once('\n')
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .expect("a whole block")
+        .0;
+    let ports = [
+        ("1883", broker.mqtt()),
+        ("8090", broker.private()),
+        ("18083", broker.admin()),
+    ];
+    let words = code.split_inclusive(|character: char| !character.is_ascii_digit());
+    let replaced = words.map(|word| {
+        let digits = word.trim_end_matches(|character: char| !character.is_ascii_digit());
+        match ports.iter().find(|(port, _)| *port == digits) {
+            Some((port, address)) => word.replacen(port, &address.port().to_string(), 1),
+            None => word.to_owned(),
+        }
+    });
+    replaced.collect()
+}
+
+fn start(program: &str, flag: &str, code: &str) -> Child {
+    let mut command = Command::new(program);
+    command
+        .args([flag, code])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().expect("the interpreter starts")
+}
+
+fn output(code: &str) -> String {
+    let output = start("sh", "-ec", code).wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{code}\n{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+fn has(programs: &[&str]) -> bool {
+    let found = |program: &&str| {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&paths).any(|folder| folder.join(program).exists())
+    };
+    is_installed(&programs.join(", "), programs.iter().all(found))
+}
+
+#[test]
+fn the_first_example_prints_what_the_readme_says() {
+    if !has(&["mosquitto_sub", "nc"]) {
+        return;
+    }
+    let broker = Broker::start(2);
+    let subscribe = example(&broker, "subscribe").trim().to_owned();
+    // One message, unbuffered; the example itself runs until Ctrl-C.
+    let mut subscriber = start("sh", "-ec", &format!("exec stdbuf -oL {subscribe} -C 1"));
+    let mut printed = BufReader::new(subscriber.stdout.take().expect("piped"));
+    // The README's reader also starts the device after the subscriber, without knowing when it subscribed.
+    let mut answer = String::new();
+    let device = example(&broker, "device");
+    let sent = thread::scope(|scope| {
+        let line = scope.spawn(|| {
+            let mut line = String::new();
+            printed.read_line(&mut line).expect("text");
+            line
+        });
+        while !line.is_finished() {
+            answer = output(&device);
+            thread::sleep(Duration::from_millis(100));
+        }
+        line.join().expect("a line")
+    });
+    assert_eq!(sent, "tcp/abcd/up 21.5C\n");
+    assert!(answer.ends_with("Connect Successfully"), "{answer:?}");
+    subscriber.wait().expect("it ended after one message");
+}
+
+#[test]
+fn the_python_device_hears_mosquitto_and_curl() {
+    if !has(&["mosquitto_pub", "python3", "curl"]) {
+        return;
+    }
+    let broker = Broker::start(2);
+    for sender in ["publish", "curl"] {
+        let mut device = start("python3", "-uc", &example(&broker, "python"));
+        let mut printed = BufReader::new(device.stdout.take().expect("piped"));
+        let mut line = String::new();
+        printed.read_line(&mut line).expect("text");
+        assert_eq!(line, "(32, b'Connect Successfully')\n");
+        output(&example(&broker, sender));
+        let mut rest = String::new();
+        printed.read_to_string(&mut rest).expect("text");
+        assert_eq!(rest, "(48, b'reboot')\n", "{sender}");
+        assert!(device.wait().expect("it ends").success());
+    }
+}
+
+#[test]
+fn the_admin_examples_answer() {
+    if !has(&["curl"]) {
+        return;
+    }
+    let broker = Broker::start(2);
+    let text = output(&example(&broker, "admin"));
+    for word in ["ringwire_", "shard=\"1\"", "\"data\""] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn every_file_that_the_readme_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links: Vec<_> = README
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .collect();
+    assert!(links.len() > 8, "{links:?}");
+    for link in links.iter().filter(|link| !link.starts_with('#')) {
+        assert!(root.join(link).exists(), "README names {link}");
+    }
+    for folder in [
+        "codec",
+        "core",
+        "shard",
+        "admin",
+        "src",
+        "tests",
+        "benches",
+        "fuzz",
+        "docs/decisions",
+    ] {
+        assert!(
+            README.contains(&format!("`{folder}/`")) && root.join(folder).is_dir(),
+            "{folder}/"
+        );
+    }
+}
+
+#[test]
+fn every_flag_that_the_readme_shows_is_one_of_the_binary() {
+    let help = broker::command().arg("--help").output().expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let of_cargo = ["--release", "--workspace"];
+    let words = README.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
+    let flags: Vec<_> = words
+        .filter(|word| word.starts_with("--") && word.len() > 3)
+        .collect();
+    assert!(flags.len() > 6, "{flags:?}");
+    for flag in flags.iter().filter(|flag| !of_cargo.contains(flag)) {
+        assert!(help.contains(flag), "README shows {flag}:\n{help}");
+    }
+}
