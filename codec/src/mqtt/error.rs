@@ -14,6 +14,9 @@ macro_rules! decode_errors {
         pub enum DecodeError { $($(#[$doc])* #[error($display)] $name { $($(#[$field_doc])* $field: $type),* },)* }
 
         impl DecodeError {
+            /// The names of all variants, in the order of declaration.
+            pub const NAMES: &'static [&'static str] = &[$($text),*];
+
             /// The reason code of a DISCONNECT (or CONNACK) that answers these bytes.
             pub const fn reason_code(&self) -> ReasonCode {
                 match self { $(Self::$name { .. } => ReasonCode::$code,)* }
