@@ -23,6 +23,7 @@ pub mod reason;
 pub mod settings;
 pub mod stats;
 pub mod time;
+pub mod wheel;
 
 pub use action::{Actions, Adoption, HandOver};
 pub use engine::Engine;
