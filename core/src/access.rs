@@ -1,5 +1,15 @@
 //! Who may connect, publish and subscribe. Small on purpose: users and rules from the configuration; what asks others
-//! (databases, tokens) comes later through the same two questions.
+//! (databases, tokens) comes later through the same two questions, [`Access::authenticate`] and [`Access::permits`].
+//!
+//! What a client chooses (its id, its username) is only ever compared as text: put for `%c` or `%u` it never becomes a
+//! wildcard, so a client named `#` gains nothing.
+
+mod cover;
+#[cfg(test)]
+mod tests;
+
+pub use cover::covers;
+use subtle::{Choice, ConstantTimeEq};
 
 /// Users and rules.
 #[derive(Clone, Debug)]
@@ -31,7 +41,8 @@ pub struct Rule {
     pub client_id: Option<String>,
     /// Publish, subscribe or both.
     pub operation: Operation,
-    /// Topic filters with `%c` and `%u`; the rule applies when one covers the topic (or the subscribed filter).
+    /// Topic filters with `%c` and `%u`; the rule applies when one covers the topic (or the subscribed filter: to forbid
+    /// a part of what a wider filter would deliver, forbid the wider filter too).
     pub topics: Vec<String>,
 }
 
@@ -42,6 +53,99 @@ pub enum Operation {
     Publish,
     Subscribe,
     All,
+}
+
+/// The answer to a client's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let in.
+    Accepted,
+    /// Unknown username or wrong password; the client is not told which.
+    BadCredentials,
+    /// No username, and anonymous clients are not let in.
+    NotAuthorized,
+}
+
+/// Who asks to publish or to subscribe.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Client id.
+    pub client_id: &'a str,
+    /// Username, if it gave one.
+    pub username: Option<&'a str>,
+}
+
+impl Access {
+    /// Whether a client may connect. Without users configured a username proves nothing, so such a client counts as
+    /// anonymous.
+    pub fn authenticate(&self, username: Option<&str>, password: Option<&[u8]>) -> Verdict {
+        let Some(username) = username.filter(|_| !self.users.is_empty()) else {
+            return if self.allow_anonymous {
+                Verdict::Accepted
+            } else {
+                Verdict::NotAuthorized
+            };
+        };
+        let user = self.users.iter().find(|user| user.username == username);
+        // An unknown user's password is compared too: the answer takes as long as for a known one.
+        let expected = user.map_or(&b""[..], |user| user.password.as_bytes());
+        let same =
+            same_bytes(expected, password.unwrap_or_default()) & Choice::from(u8::from(user.is_some()));
+        if same.into() {
+            Verdict::Accepted
+        } else {
+            Verdict::BadCredentials
+        }
+    }
+
+    /// Whether a client may publish to a topic name, or subscribe to a topic filter. `operation` is one of the two.
+    #[inline]
+    pub fn permits(&self, asker: Asker<'_>, operation: Operation, topic: &str) -> bool {
+        // The common case costs this branch.
+        self.rules.is_empty() || self.first_match(asker, operation, topic)
+    }
+
+    fn first_match(&self, asker: Asker<'_>, operation: Operation, topic: &str) -> bool {
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| rule.applies(asker, operation, topic));
+        rule.is_none_or(|rule| rule.allow)
+    }
+}
+
+/// Compares in a time that depends on the length of `given` only, which its sender knows.
+fn same_bytes(expected: &[u8], given: &[u8]) -> Choice {
+    let padded = expected.iter().chain(std::iter::repeat(&0));
+    let bytes = given
+        .iter()
+        .zip(padded)
+        .fold(Choice::from(1), |same, (left, right)| same & left.ct_eq(right));
+    bytes & given.len().ct_eq(&expected.len())
+}
+
+impl Rule {
+    fn applies(&self, asker: Asker<'_>, operation: Operation, topic: &str) -> bool {
+        self.operation.includes(operation)
+            && self
+                .username
+                .as_deref()
+                .is_none_or(|username| asker.username == Some(username))
+            && self
+                .client_id
+                .as_deref()
+                .is_none_or(|client_id| asker.client_id == client_id)
+            && self
+                .topics
+                .iter()
+                .any(|filter| cover::rule_covers(filter, asker, topic))
+    }
+}
+
+impl Operation {
+    fn includes(self, asked: Self) -> bool {
+        self == Self::All || self == asked
+    }
 }
 
 impl Default for Access {
