@@ -1,0 +1,140 @@
+//! A PUBLISH on its way out, without its payload: the encoder of the hot path.
+//!
+//! The engine encodes a head once for each (version, QoS, retain) and copies it to every receiver, with the packet id
+//! patched; a large payload then follows by reference. Subscription identifiers are the receiver's own.
+
+use super::{QoS, Version};
+
+/// What stands in front of a PUBLISH's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishHead<'a> {
+    /// A redelivery.
+    pub dup: bool,
+    /// QoS of this delivery.
+    pub qos: QoS,
+    /// RETAIN flag of this delivery.
+    pub retain: bool,
+    /// Topic name, at most 65,535 bytes.
+    pub topic: &'a str,
+    /// Written when `qos` is above 0; 0 when it will be patched later.
+    pub packet_id: u16,
+    /// Subscription Identifiers, each 1 to 268,435,455; 5.0 only.
+    pub identifiers: &'a [u32],
+    /// Properties that travel with the message, as on the wire without their length; 5.0 only.
+    pub properties: &'a [u8],
+    /// Bytes of the payload that follows.
+    pub payload_len: usize,
+}
+
+impl PublishHead<'_> {
+    /// Bytes of the whole packet, payload included.
+    pub fn packet_size(&self, version: Version) -> usize {
+        let remaining = self.remaining(version);
+        1 + varint_size(remaining) + remaining
+    }
+
+    /// Appends the head to `out`; returns the offset of the packet id from the head's first byte (where it would stand,
+    /// for QoS 0). `None`, and nothing is written, when topic or packet are longer than the wire can say.
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Option<usize> {
+        let topic_len = u16::try_from(self.topic.len()).ok()?;
+        let remaining = self.remaining(version);
+        if remaining > 268_435_455 {
+            return None;
+        }
+        out.push(0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain));
+        push_varint(out, remaining);
+        out.extend_from_slice(&topic_len.to_be_bytes());
+        out.extend_from_slice(self.topic.as_bytes());
+        if self.qos != QoS::AtMostOnce {
+            out.extend_from_slice(&self.packet_id.to_be_bytes());
+        }
+        if version == Version::V5 {
+            push_varint(out, self.properties_size());
+            for &identifier in self.identifiers {
+                out.push(0x0B);
+                push_varint(out, identifier as usize);
+            }
+            out.extend_from_slice(self.properties);
+        }
+        Some(1 + varint_size(remaining) + 2 + self.topic.len())
+    }
+
+    fn properties_size(&self) -> usize {
+        let identifiers: usize = (self.identifiers.iter())
+            .map(|&id| 1 + varint_size(id as usize))
+            .sum();
+        identifiers + self.properties.len()
+    }
+
+    fn remaining(&self, version: Version) -> usize {
+        let id = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
+        let properties = match version {
+            Version::V5 => varint_size(self.properties_size()) + self.properties_size(),
+            Version::V31 | Version::V311 => 0,
+        };
+        2 + self.topic.len() + id + properties + self.payload_len
+    }
+}
+
+/// Bytes that a variable byte integer takes (5.0 section 1.5.5).
+fn varint_size(value: usize) -> usize {
+    match value {
+        0..=0x7F => 1,
+        0x80..=0x3FFF => 2,
+        0x4000..=0x1F_FFFF => 3,
+        _ => 4,
+    }
+}
+
+fn push_varint(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push((value & 0x7F) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_qos_1_head_says_where_its_packet_id_stands() {
+        let head = PublishHead {
+            dup: true,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: "a/b",
+            packet_id: 0x1234,
+            identifiers: &[],
+            properties: &[],
+            payload_len: 200,
+        };
+        let mut out = vec![0xFF];
+        let at = head.encode(Version::V311, &mut out).unwrap();
+        assert_eq!(out[1..], [0x3A, 0xCF, 0x01, 0, 3, b'a', b'/', b'b', 0x12, 0x34]);
+        assert_eq!(out[1 + at..1 + at + 2], [0x12, 0x34]);
+        assert_eq!(head.packet_size(Version::V311), out.len() - 1 + 200);
+    }
+
+    #[test]
+    fn identifiers_stand_before_the_properties_of_the_message() {
+        let head = PublishHead {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: true,
+            topic: "t",
+            packet_id: 0,
+            identifiers: &[1, 200],
+            properties: &[0x01, 0x01],
+            payload_len: 0,
+        };
+        let mut out = Vec::new();
+        head.encode(Version::V5, &mut out).unwrap();
+        assert_eq!(
+            out,
+            [0x31, 11, 0, 1, b't', 7, 0x0B, 1, 0x0B, 0xC8, 0x01, 0x01, 0x01]
+        );
+        assert_eq!(head.packet_size(Version::V5), out.len());
+    }
+}
