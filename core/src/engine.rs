@@ -1,45 +1,184 @@
 //! One shard's decisions: `handle` takes what happened and says what to do.
+//!
+//! Dispatch only. Each kind of input has its file: `connection/inbox.rs` for bytes, `connect.rs` for what begins,
+//! `close.rs` for what ends, `publish.rs` for messages, `recall.rs` for retained ones, `timers.rs` for time.
 
-use crate::{Actions, Input, InterestMap, Settings, ShardId, Time};
-use crate::{client::Client, stats::Stats};
+use crate::connection::{Connections, held};
+use crate::index::Index;
+use crate::interest::Interest;
+use crate::placement::Placement;
+use crate::publish::Scratch;
+use crate::recall::Recalls;
+use crate::session::Sessions;
+use crate::settings::Listener;
+use crate::stand_in::{Guard, Retained};
+use crate::timers::Timers;
+use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Parcel, Settings, ShardId, Time};
+use crate::{ConnectionId, stats::Stats};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The engine of one shard.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) shard: ShardId,
+    /// The other shards of the node, by bit.
+    pub(crate) others: u64,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) placement: Placement,
+    /// Of the input at hand.
+    pub(crate) now: Time,
+    pub(crate) connections: Connections,
+    /// Connections on each listener.
+    pub(crate) on_listener: Vec<usize>,
+    pub(crate) sessions: Sessions,
+    pub(crate) index: Index,
+    pub(crate) interest: Interest,
+    pub(crate) retained: Retained,
+    pub(crate) recalls: Recalls,
+    pub(crate) guard: Guard,
+    pub(crate) timers: Timers,
+    pub(crate) scratch: Scratch,
+    /// Shards whose mesh queue is full, by bit.
+    pub(crate) congested: u64,
+    /// By shard: connections that wait for it, in order of arrival.
+    pub(crate) waiting: Vec<VecDeque<ConnectionId>>,
+    pub(crate) random: u64,
+    pub(crate) draining: bool,
+    pub(crate) stats: Stats,
+}
 
 impl Engine {
     /// An engine without connections or sessions. `interest` is shared by the engines of a node.
     pub fn new(shard: ShardId, settings: Arc<Settings>, interest: Arc<InterestMap>) -> Self {
-        let _ = (shard, settings, interest);
-        todo!()
+        assert!(shard.0 < settings.shards, "a shard of this node");
+        let seed = settings.seed;
+        let all = u64::MAX >> (u64::BITS - u32::from(settings.shards));
+        Self {
+            shard,
+            others: all & !(1 << shard.0),
+            placement: Placement::new(settings.placement_key, settings.shards),
+            now: Time::ZERO,
+            connections: Connections::default(),
+            on_listener: vec![0; settings.listeners.len()],
+            sessions: Sessions::new(hasher(seed, 1)),
+            index: Index::new(seed),
+            interest: Interest::new(interest, shard, settings.shards, settings.limits.shapes),
+            retained: Retained::new(seed, &settings.limits),
+            recalls: Recalls::new(hasher(seed, 2)),
+            guard: Guard::new(&settings.access),
+            timers: Timers::default(),
+            scratch: Scratch::new(&settings.limits),
+            congested: 0,
+            waiting: vec![VecDeque::new(); usize::from(settings.shards)],
+            random: seed ^ u64::from(shard.0).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            draining: false,
+            stats: Stats::default(),
+            settings,
+        }
     }
 
     /// Takes one input and appends what is to be done. `now` never goes back.
     pub fn handle(&mut self, now: Time, input: Input<'_>, actions: &mut Actions) {
-        let _ = (now, input, actions);
-        todo!()
+        self.now = now;
+        match input {
+            Input::Opened {
+                connection,
+                listener,
+                peer,
+            } => self.open(connection, listener, peer, now, actions),
+            Input::Received { connection, bytes } => {
+                self.stats.bytes_received += bytes.len() as u64;
+                self.received(connection, bytes, actions);
+            }
+            Input::Closed { connection, cause } => self.socket_ended(connection, cause, actions),
+            Input::Adopted { connection, adoption } => self.adopt(connection, adoption, actions),
+            Input::Parcel { from, parcel } => self.parcel(from, parcel, actions),
+            Input::Drained { connection } => self.drained(connection, actions),
+            Input::Congested { shard } => self.congested |= 1 << shard.0,
+            Input::Relieved { shard } => self.relieved(shard, actions),
+            Input::Kick { client_id } => self.kick(client_id, actions),
+            Input::Inject { message } => self.publish_shared(&message, actions),
+            Input::Tick => self.tick(actions),
+            Input::Drain => self.drain(actions),
+        }
     }
 
     /// When `Input::Tick` is next needed; `None` when no timer is set.
     pub fn next_wake(&self) -> Option<Time> {
-        todo!()
+        self.timers.next_wake()
     }
 
     /// The counters and gauges as of now.
     pub fn stats(&self) -> Stats {
-        todo!()
+        Stats {
+            connections: self.connections.len() as u64,
+            sessions: self.sessions.len() as u64,
+            subscriptions: self.index.subscriptions() as u64,
+            retained: self.retained.len() as u64,
+            retained_bytes: self.retained.bytes() as u64,
+            ..self.stats.clone()
+        }
     }
 
-    /// Up to `limit` clients whose client id sorts after `after`, sorted by client id.
-    pub fn clients(&self, after: Option<&str>, limit: usize) -> Vec<Client> {
-        let _ = (after, limit);
-        todo!()
+    fn parcel(&mut self, from: ShardId, parcel: Parcel, actions: &mut Actions) {
+        match parcel {
+            Parcel::Publish(message) => {
+                self.stats.messages_adopted += 1;
+                self.deliver_shared(&message, actions);
+            }
+            Parcel::Retain(message) => self.retain(&message, actions),
+            Parcel::Recall { ticket, filter } => self.answer_recall(from, ticket, &filter, actions),
+            Parcel::Recalled {
+                ticket,
+                messages,
+                last,
+            } => self.recalled(ticket, &messages, last, actions),
+        }
     }
 
-    /// One client.
-    pub fn client(&self, client_id: &str) -> Option<Client> {
-        let _ = client_id;
-        todo!()
+    /// The out box of a connection has room again.
+    fn drained(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let Some(connection) = self.connections.get(id) else {
+            return;
+        };
+        if let Some(session) = connection.session {
+            self.pump(session, actions);
+        }
+        self.release(id, held::BACKLOG, actions);
     }
+
+    /// The mesh queue to a shard has room again: who waits for it is read again, in order of arrival.
+    fn relieved(&mut self, shard: ShardId, actions: &mut Actions) {
+        self.congested &= !(1 << shard.0);
+        for id in std::mem::take(&mut self.waiting[shard.index()]) {
+            self.release(id, held::CONGESTED, actions);
+        }
+    }
+
+    /// The node stops.
+    fn drain(&mut self, actions: &mut Actions) {
+        self.draining = true;
+        for id in self.connections.ids() {
+            self.close(id, CloseReason::ServerShuttingDown, String::new(), actions);
+        }
+    }
+
+    pub(crate) fn listener(&self, id: ListenerId) -> &Listener {
+        &self.settings.listeners[id.index()]
+    }
+
+    /// The next random number (SplitMix64): for assigned client ids, which only need to differ.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// A hasher for one purpose.
+pub(crate) fn hasher(seed: u64, purpose: u64) -> ahash::RandomState {
+    ahash::RandomState::with_seeds(seed, purpose, !seed, 0x5249_4E47)
 }

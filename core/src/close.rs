@@ -1,0 +1,197 @@
+//! How a connection ends, and a session: exactly one note and one count for each end, whoever caused it.
+
+use crate::SessionId;
+use crate::connection::{Connection, Flow, Wire};
+use crate::input::SocketCause;
+use crate::{Actions, CloseReason, ConnectionId, Engine, Note};
+use ringwire_codec::mqtt::{Disconnect, Packet, Properties, ReasonCode};
+
+impl Engine {
+    /// The socket ended by itself.
+    pub(crate) fn socket_ended(&mut self, id: ConnectionId, cause: SocketCause, actions: &mut Actions) {
+        let reason = match cause {
+            SocketCause::PeerClosed => {
+                // What was sent before the end was sent: it is taken, congested or not.
+                self.consume_rest(id, actions);
+                CloseReason::PeerClosed
+            }
+            SocketCause::Failed => CloseReason::SocketError,
+            SocketCause::SendTimeout => CloseReason::SendTimeout,
+        };
+        self.end(id, reason, String::new(), actions);
+    }
+
+    /// Handles what a held connection has left, as if no shard were congested.
+    fn consume_rest(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let congested = std::mem::take(&mut self.congested);
+        if let Some(connection) = self.connections.get_mut(id)
+            && connection.held != 0
+        {
+            connection.held = 0;
+            self.consume_inbox(id, actions);
+        }
+        self.congested = congested;
+    }
+
+    /// Closes a connection: tells a 5.0 client why, asks the shard to close the socket, and ends it here.
+    pub(crate) fn close(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        detail: String,
+        actions: &mut Actions,
+    ) -> Flow {
+        let Some(connection) = self.connections.get(id) else {
+            return Flow::Gone;
+        };
+        if connection.wire == Wire::V5
+            && let Some(code) = reason_code(reason)
+        {
+            let disconnect = Packet::Disconnect(Disconnect {
+                reason: code,
+                properties: Properties::EMPTY,
+            });
+            self.send_packet(id, &disconnect, actions);
+        }
+        actions.close(id, reason);
+        self.end(id, reason, detail, actions);
+        Flow::Gone
+    }
+
+    /// The connection is over: forgets it, and does what its session, will and the operator are due.
+    fn end(&mut self, id: ConnectionId, reason: CloseReason, detail: String, actions: &mut Actions) {
+        let Some(connection) = self.connections.remove(id) else {
+            return;
+        };
+        self.on_listener[connection.listener.index()] -= 1;
+        self.stats.closes[reason as usize] += 1;
+        self.note_closed(&connection, reason, detail, actions);
+        if let Some(session) = connection.session {
+            self.stats.client_disconnected += 1;
+            self.detach(session, reason, actions);
+        }
+    }
+
+    fn note_closed(
+        &self,
+        connection: &Connection,
+        reason: CloseReason,
+        detail: String,
+        actions: &mut Actions,
+    ) {
+        let session = connection.session.and_then(|session| self.sessions.get(session));
+        let client_id = session.map_or_else(String::new, |s| {
+            String::from_utf8_lossy(&s.client_id).into_owned()
+        });
+        actions.note(Note::Closed {
+            client_id,
+            peer: connection.peer,
+            listener: connection.listener,
+            reason,
+            detail,
+        });
+    }
+
+    /// A session lost its connection: its will is sent or waits, it ends or is kept.
+    fn detach(&mut self, id: SessionId, reason: CloseReason, actions: &mut Actions) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.connection = None;
+        if let Some(window) = &mut session.window {
+            window.rewind();
+        }
+        if reason == CloseReason::Normal {
+            session.will = None;
+        }
+        if session.expiry_s == 0 {
+            return self.end_session(id, actions);
+        }
+        let expiry_s = session.expiry_s;
+        let will_delay_s = session.will.as_ref().map(|will| will.delay_s);
+        if expiry_s != u32::MAX {
+            let at = now + u64::from(expiry_s) * 1_000;
+            session.ends_at = Some(at);
+            self.arm_session(id, at);
+        }
+        match will_delay_s {
+            None => {}
+            Some(0) => self.publish_will(id, actions),
+            Some(delay_s) => {
+                let at = now + u64::from(delay_s) * 1_000;
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.will_at = Some(at);
+                }
+                self.arm_session(id, at);
+            }
+        }
+    }
+
+    /// A session is over: its will is due at the latest now, its subscriptions and messages go.
+    pub(crate) fn end_session(&mut self, id: SessionId, actions: &mut Actions) {
+        self.publish_will(id, actions);
+        let Some(mut session) = self.sessions.remove(id) else {
+            return;
+        };
+        assert!(
+            session.connection.is_none(),
+            "a session ends after its connection"
+        );
+        self.stats.session_terminated += 1;
+        if session.recalls > 0 {
+            self.recalls.forget_session(id);
+        }
+        for filter in std::mem::take(&mut session.filters) {
+            self.drop_subscription(id, filter);
+        }
+    }
+
+    /// The administrator closes a client: its connection and its session.
+    pub(crate) fn kick(&mut self, client_id: &str, actions: &mut Actions) {
+        let Some(id) = self.sessions.find(client_id.as_bytes()) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.expiry_s = 0;
+        match session.connection {
+            Some(connection) => {
+                self.close(connection, CloseReason::Kicked, String::new(), actions);
+            }
+            None => self.end_session(id, actions),
+        }
+    }
+}
+
+/// The reason code of the DISCONNECT that tells a 5.0 client; `None` where it is not told.
+fn reason_code(reason: CloseReason) -> Option<ReasonCode> {
+    match reason {
+        CloseReason::Normal
+        | CloseReason::DisconnectWithWill
+        | CloseReason::PeerClosed
+        | CloseReason::SocketError
+        | CloseReason::SendTimeout
+        | CloseReason::IdleTimeout
+        | CloseReason::ProtocolNotConnected
+        | CloseReason::UnsupportedVersion
+        | CloseReason::InvalidClientId
+        | CloseReason::AuthenticationFailed
+        | CloseReason::IllegalFrame
+        | CloseReason::SlowConsumer => None,
+        CloseReason::KeepaliveTimeout => Some(ReasonCode::KeepAliveTimeout),
+        CloseReason::TakenOver => Some(ReasonCode::SessionTakenOver),
+        CloseReason::Kicked => Some(ReasonCode::AdministrativeAction),
+        CloseReason::ServerShuttingDown => Some(ReasonCode::ServerShuttingDown),
+        CloseReason::ProtocolAlreadyConnected | CloseReason::ProtocolError => Some(ReasonCode::ProtocolError),
+        CloseReason::MalformedPacket => Some(ReasonCode::MalformedPacket),
+        CloseReason::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
+        CloseReason::NotAuthorized => Some(ReasonCode::NotAuthorized),
+        CloseReason::ReceiveMaximumExceeded => Some(ReasonCode::ReceiveMaximumExceeded),
+        CloseReason::TopicAliasInvalid => Some(ReasonCode::TopicAliasInvalid),
+        CloseReason::TopicInvalid => Some(ReasonCode::TopicNameInvalid),
+        CloseReason::QuotaExceeded => Some(ReasonCode::QuotaExceeded),
+        CloseReason::NotSupported => Some(ReasonCode::ImplementationSpecificError),
+    }
+}

@@ -1,0 +1,178 @@
+//! A connection: what is known of one socket between its accept and its end.
+//!
+//! The seam of the protocols: `connection/mqtt.rs` and `connection/private.rs` turn bytes into the questions that
+//! `connect.rs`, `publish.rs` and `subscribe.rs` answer, and write the answers in their own words. Small when idle: no
+//! buffer, no session state.
+
+pub(crate) mod inbox;
+pub(crate) mod mqtt;
+pub(crate) mod private;
+
+use crate::SessionId;
+use crate::{ConnectionId, ListenerId, Time};
+use ringwire_codec::mqtt::Version;
+use std::net::SocketAddr;
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// Not known yet: no CONNECT was taken.
+    Greeting,
+    V31,
+    V311,
+    V5,
+    Private,
+}
+
+impl Wire {
+    /// The MQTT version to encode and decode with.
+    pub(crate) fn version(self) -> Version {
+        match self {
+            Wire::V31 => Version::V31,
+            Wire::Greeting | Wire::V311 | Wire::Private => Version::V311,
+            Wire::V5 => Version::V5,
+        }
+    }
+
+    /// The name in notes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Wire::Greeting => "unknown",
+            Wire::V31 => "mqtt 3.1",
+            Wire::V311 => "mqtt 3.1.1",
+            Wire::V5 => "mqtt 5.0",
+            Wire::Private => "private-tcp 1",
+        }
+    }
+}
+
+impl From<Version> for Wire {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V31 => Wire::V31,
+            Version::V311 => Wire::V311,
+            Version::V5 => Wire::V5,
+        }
+    }
+}
+
+/// Why a connection is not read, by bit; read when no bit is set.
+pub(crate) mod held {
+    /// A publish waits for a congested shard.
+    pub(crate) const CONGESTED: u8 = 1;
+    /// The peer does not read its acknowledgements.
+    pub(crate) const BACKLOG: u8 = 2;
+}
+
+/// Whether the next packet of a connection may be handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Yes.
+    Next,
+    /// Not this one either: it stays in the inbox until the connection is read again.
+    Hold,
+    /// The connection is closed, or not ours any more.
+    Gone,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) generation: u32,
+    pub(crate) listener: ListenerId,
+    pub(crate) wire: Wire,
+    /// `held` bits.
+    pub(crate) held: u8,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) opened: Time,
+    /// When bytes last arrived.
+    pub(crate) heard: Time,
+    /// When its timer fires; another timer of this connection is stale.
+    pub(crate) armed: Option<Time>,
+    /// Seconds; 0 is off.
+    pub(crate) keepalive_s: u16,
+    /// QoS 1/2 publishes that may be on their way to the client.
+    pub(crate) window_max: u16,
+    /// Bytes of the largest packet that the client takes.
+    pub(crate) packet_size_max: u32,
+    /// Bytes not handled yet: the front of a packet, or what waits while the connection is held.
+    pub(crate) inbox: Vec<u8>,
+    /// PUBLISH packets from and to the client.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+impl Connection {
+    pub(crate) fn new(generation: u32, listener: ListenerId, peer: SocketAddr, opened: Time) -> Self {
+        Self {
+            generation,
+            listener,
+            wire: Wire::Greeting,
+            held: 0,
+            session: None,
+            peer,
+            opened,
+            heard: opened,
+            armed: None,
+            keepalive_s: 0,
+            window_max: 0,
+            packet_size_max: u32::MAX,
+            inbox: Vec::new(),
+            received: 0,
+            sent: 0,
+        }
+    }
+}
+
+/// The connections of a shard, by slot.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    slots: Vec<Option<Connection>>,
+    open: usize,
+}
+
+impl Connections {
+    pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+
+    pub(crate) fn insert(&mut self, id: ConnectionId, connection: Connection) {
+        if id.index() >= self.slots.len() {
+            self.slots.resize_with(id.index() + 1, || None);
+        }
+        let before = self.slots[id.index()].replace(connection);
+        assert!(before.is_none(), "a slot is reused after its connection ended");
+        self.open += 1;
+    }
+
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.get(id)?;
+        self.open -= 1;
+        self.slots[id.index()].take()
+    }
+
+    /// `None` for a connection that ended, even if its slot is in use again.
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        let connection = self.slots.get(id.index())?.as_ref()?;
+        (connection.generation == id.generation).then_some(connection)
+    }
+
+    /// As `get`.
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let connection = self.slots.get_mut(id.index())?.as_mut()?;
+        (connection.generation == id.generation).then_some(connection)
+    }
+
+    /// Ids in the order of slots.
+    pub(crate) fn ids(&self) -> Vec<ConnectionId> {
+        (self.slots.iter().enumerate())
+            .filter_map(|(slot, connection)| {
+                Some(ConnectionId {
+                    slot: slot as u32,
+                    generation: connection.as_ref()?.generation,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,294 @@
+//! MQTT 3.1, 3.1.1 and 5.0 on a connection: packets become questions to the engine, answers become packets.
+//!
+//! One code path for the three versions; where they differ the difference stands at the place. PUBLISH goes to
+//! `publish.rs`, the greeting to `mqtt/greet.rs`.
+
+mod greet;
+
+use super::{Flow, Wire};
+use crate::SessionId;
+use crate::settings::{Mqtt, Protocol};
+use crate::{Actions, CloseReason, ConnectionId, Engine};
+use ringwire_codec::mqtt::{
+    self, Ack, DecodeError, Decoded, Disconnect, Packet, Properties, Property, ReasonCode, SubAck, Subscribe,
+    UnsubAck, Unsubscribe,
+};
+use smallvec::SmallVec;
+use std::fmt::Write;
+
+impl Engine {
+    /// Handles whole packets from the front of `bytes`; returns how many bytes need not be kept.
+    pub(crate) fn consume_mqtt(&mut self, id: ConnectionId, bytes: &[u8], actions: &mut Actions) -> usize {
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            let Some(connection) = self.connections.get(id) else {
+                return bytes.len();
+            };
+            if rest.is_empty() || connection.held != 0 {
+                return used;
+            }
+            let wire = connection.wire;
+            if wire == Wire::Greeting && rest[0] >> 4 != 1 {
+                let detail = hex("the first packet is not CONNECT", rest);
+                self.close(id, CloseReason::ProtocolNotConnected, detail, actions);
+                return bytes.len();
+            }
+            let max = self.mqtt_settings(id).max_packet_size;
+            let (packet, size) = match mqtt::decode(wire.version(), rest, max) {
+                Ok(Decoded::Packet(packet, size)) => (packet, size),
+                Ok(Decoded::Incomplete { .. }) => return used,
+                Err(error) => {
+                    self.undecodable(id, error, used, rest, actions);
+                    return bytes.len();
+                }
+            };
+            let flow = match (&packet, wire) {
+                (Packet::Connect(connect), Wire::Greeting) => self.greet(id, connect, rest, actions),
+                _ => self.packet(id, &packet, actions),
+            };
+            match flow {
+                Flow::Next => self.stats.packets_received += 1,
+                Flow::Hold => return used,
+                Flow::Gone => return bytes.len(),
+            }
+            used += size;
+        }
+    }
+
+    pub(crate) fn mqtt_settings(&self, id: ConnectionId) -> &Mqtt {
+        let connection = self.connections.get(id).expect("asked for a connection at hand");
+        match &self.listener(connection.listener).protocol {
+            Protocol::Mqtt(mqtt) => mqtt,
+            Protocol::PrivateTcp(_) => unreachable!("a private listener's bytes go to private.rs"),
+        }
+    }
+
+    /// One packet after the greeting.
+    fn packet(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) -> Flow {
+        let connection = self
+            .connections
+            .get(id)
+            .expect("the packet is of a live connection");
+        let session = connection.session.expect("a greeted connection has a session");
+        match packet {
+            Packet::Publish(publish) => return self.publish(id, publish, actions),
+            Packet::PubAck(ack) => self.acknowledged(session, ack, actions),
+            Packet::PubRec(ack) => self.recorded(id, session, ack, actions),
+            Packet::PubRel(ack) => self.released(id, session, ack, actions),
+            Packet::PubComp(ack) => self.completed(session, ack, actions),
+            Packet::Subscribe(subscribe) => return self.subscribe_packet(id, session, subscribe, actions),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe_packet(id, session, unsubscribe, actions),
+            Packet::PingReq => self.answer(id, &Packet::PingResp, actions),
+            Packet::Disconnect(disconnect) => return self.disconnect(id, session, disconnect, actions),
+            Packet::Connect(_) => {
+                let detail = "a second CONNECT".to_owned();
+                return self.close(id, CloseReason::ProtocolAlreadyConnected, detail, actions);
+            }
+            Packet::Auth(_) => {
+                // No method was agreed on at CONNECT (5.0 section 4.12).
+                let detail = "AUTH without an authentication method".to_owned();
+                return self.close(id, CloseReason::ProtocolError, detail, actions);
+            }
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                let detail = "a packet that only a server sends".to_owned();
+                return self.close(id, CloseReason::ProtocolError, detail, actions);
+            }
+        }
+        Flow::Next
+    }
+
+    /// Bytes that are no packet.
+    fn undecodable(
+        &mut self,
+        id: ConnectionId,
+        error: DecodeError,
+        offset: usize,
+        bytes: &[u8],
+        actions: &mut Actions,
+    ) {
+        let reason = match error.reason_code() {
+            ReasonCode::PacketTooLarge => CloseReason::PacketTooLarge,
+            ReasonCode::ProtocolError => CloseReason::ProtocolError,
+            ReasonCode::UnsupportedProtocolVersion => CloseReason::UnsupportedVersion,
+            ReasonCode::TopicNameInvalid | ReasonCode::TopicFilterInvalid => CloseReason::TopicInvalid,
+            ReasonCode::ClientIdentifierNotValid => CloseReason::InvalidClientId,
+            _ => CloseReason::MalformedPacket,
+        };
+        let detail = hex(&format!("{error} (offset {offset})"), bytes);
+        self.refuse_greeting(id, error.reason_code(), actions);
+        self.close(id, reason, detail, actions);
+    }
+
+    /// Appends a packet to an out box.
+    pub(crate) fn send_packet(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) {
+        let Some(connection) = self.connections.get(id) else {
+            return;
+        };
+        let outbox = actions.send(id);
+        let before = outbox.buffer.len();
+        let encoded = packet.encode(connection.wire.version(), &mut outbox.buffer);
+        assert!(encoded.is_ok(), "what the server says fits its packet");
+        self.stats.bytes_sent += (outbox.buffer.len() - before) as u64;
+        self.stats.packets_sent += 1;
+    }
+
+    /// Sends what a client asked for; one that does not read its answers is not read either.
+    pub(crate) fn answer(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) {
+        self.send_packet(id, packet, actions);
+        self.hold_if_not_reading(id, actions);
+    }
+
+    fn acknowledged(&mut self, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {
+        if let Some(session) = self.sessions.get_mut(session_id)
+            && let Some(window) = &mut session.window
+            && window.acknowledge(ack.packet_id.number())
+        {
+            self.pump(session_id, actions);
+        }
+    }
+
+    /// PUBREC: the client has the message, or does not want it.
+    fn recorded(&mut self, id: ConnectionId, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {
+        let window = self
+            .sessions
+            .get_mut(session_id)
+            .and_then(|session| session.window.as_mut());
+        let number = ack.packet_id.number();
+        if ack.reason.is_failure() {
+            if window.is_some_and(|window| window.refuse(number)) {
+                self.pump(session_id, actions);
+            }
+            return;
+        }
+        let reason = match window.is_some_and(|window| window.release(number)) {
+            true => ReasonCode::Success,
+            false => ReasonCode::PacketIdentifierNotFound,
+        };
+        self.answer(id, &Packet::PubRel(Ack { reason, ..plain(ack) }), actions);
+    }
+
+    /// PUBREL: the packet id of a QoS 2 publish is free again.
+    fn released(&mut self, id: ConnectionId, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {
+        let session = self.sessions.get_mut(session_id);
+        let incoming = session.and_then(|session| session.incoming.as_mut());
+        let reason = match incoming.is_some_and(|incoming| incoming.remove(ack.packet_id.number())) {
+            true => ReasonCode::Success,
+            false => ReasonCode::PacketIdentifierNotFound,
+        };
+        self.answer(id, &Packet::PubComp(Ack { reason, ..plain(ack) }), actions);
+    }
+
+    fn completed(&mut self, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {
+        if let Some(session) = self.sessions.get_mut(session_id)
+            && let Some(window) = &mut session.window
+            && window.complete(ack.packet_id.number())
+        {
+            self.pump(session_id, actions);
+        }
+    }
+
+    fn subscribe_packet(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        subscribe: &Subscribe<'_>,
+        actions: &mut Actions,
+    ) -> Flow {
+        let identifier = (subscribe.properties.iter())
+            .find_map(|property| match property {
+                Property::SubscriptionIdentifier(identifier) => Some(identifier),
+                _ => None,
+            })
+            .unwrap_or(0);
+        let mut reasons = SmallVec::<[u8; 16]>::new();
+        let mut recalls = SmallVec::<[_; 4]>::new();
+        for entry in subscribe.filters.iter() {
+            match self.subscribe(session, &entry, identifier) {
+                Ok((granted, recall)) => {
+                    reasons.push(granted as u8);
+                    recalls.extend(recall);
+                }
+                Err(reason) => reasons.push(reason as u8),
+            }
+        }
+        let suback = Packet::SubAck(SubAck {
+            packet_id: subscribe.packet_id,
+            properties: Properties::EMPTY,
+            reasons: &reasons,
+        });
+        self.answer(id, &suback, actions);
+        for filter in recalls {
+            self.recall(session, filter, actions);
+        }
+        Flow::Next
+    }
+
+    fn unsubscribe_packet(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        unsubscribe: &Unsubscribe<'_>,
+        actions: &mut Actions,
+    ) {
+        let reasons: SmallVec<[u8; 16]> = (unsubscribe.filters())
+            .map(|filter| match self.unsubscribe(session, filter) {
+                true => ReasonCode::Success as u8,
+                false => ReasonCode::NoSubscriptionExisted as u8,
+            })
+            .collect();
+        let unsuback = Packet::UnsubAck(UnsubAck {
+            packet_id: unsubscribe.packet_id,
+            properties: Properties::EMPTY,
+            reasons: &reasons,
+        });
+        self.answer(id, &unsuback, actions);
+    }
+
+    fn disconnect(
+        &mut self,
+        id: ConnectionId,
+        session_id: SessionId,
+        disconnect: &Disconnect<'_>,
+        actions: &mut Actions,
+    ) -> Flow {
+        let cap = self.mqtt_settings(id).session_expiry_s;
+        let expiry_s = disconnect.properties.iter().find_map(|property| match property {
+            Property::SessionExpiryInterval(seconds) => Some(seconds.min(cap)),
+            _ => None,
+        });
+        if let (Some(expiry_s), Some(session)) = (expiry_s, self.sessions.get_mut(session_id)) {
+            if session.expiry_s == 0 && expiry_s != 0 {
+                // A session without expiry cannot get one now (5.0 section 3.14.2.2.2).
+                let detail = "Session Expiry Interval at DISCONNECT, but none at CONNECT".to_owned();
+                return self.close(id, CloseReason::ProtocolError, detail, actions);
+            }
+            session.expiry_s = expiry_s;
+        }
+        let reason = match disconnect.reason {
+            ReasonCode::Success => CloseReason::Normal,
+            // Any other code is not a normal disconnection: the Will is sent [MQTT-3.14.4-3].
+            _ => CloseReason::DisconnectWithWill,
+        };
+        self.close(id, reason, String::new(), actions)
+    }
+}
+
+/// An acknowledgement of the same packet id, without reason or properties.
+fn plain(ack: &Ack<'_>) -> Ack<'static> {
+    Ack {
+        packet_id: ack.packet_id,
+        reason: ReasonCode::Success,
+        properties: Properties::EMPTY,
+    }
+}
+
+/// What is wrong, with the first bytes in hex.
+pub(crate) fn hex(what: &str, bytes: &[u8]) -> String {
+    let mut text = format!("{what}:");
+    for byte in bytes.iter().take(16) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, " {byte:02x}");
+    }
+    text
+}

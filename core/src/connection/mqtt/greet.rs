@@ -1,0 +1,232 @@
+//! CONNECT and CONNACK: the greeting of an MQTT client.
+//!
+//! The client id decides first: a client that is at home elsewhere is handed over before anything is acted upon.
+
+use super::super::{Flow, Wire};
+use crate::connect::{Greeting, Refusal};
+use crate::settings::Mqtt;
+use crate::will::Will;
+use crate::{Actions, CloseReason, ConnectionId, Engine, Message};
+use bytes::Bytes;
+use ringwire_codec::mqtt::{
+    ConnAck, Connect, Packet, Properties, Property, PropertyList, ReasonCode, Version, Will as WillPacket,
+};
+use std::sync::Arc;
+
+/// The largest packet that MQTT can say: fixed header and remaining length.
+const PACKET_SIZE_MAX: u32 = 268_435_460;
+
+/// What a CONNECT asks for by properties; the defaults of the standard where it asks for nothing.
+struct Asked {
+    expiry_s: Option<u32>,
+    receive_maximum: u16,
+    packet_size_max: u32,
+    method: bool,
+}
+
+impl Asked {
+    fn of(connect: &Connect<'_>) -> Self {
+        let mut asked = Self {
+            expiry_s: None,
+            receive_maximum: u16::MAX,
+            packet_size_max: PACKET_SIZE_MAX,
+            method: false,
+        };
+        for property in connect.properties.iter() {
+            match property {
+                Property::SessionExpiryInterval(seconds) => asked.expiry_s = Some(seconds),
+                Property::ReceiveMaximum(maximum) => asked.receive_maximum = maximum,
+                Property::MaximumPacketSize(size) => asked.packet_size_max = size.min(PACKET_SIZE_MAX),
+                Property::AuthenticationMethod(_) => asked.method = true,
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+impl Engine {
+    /// The first packet is a CONNECT; `received` is everything since the accept.
+    pub(super) fn greet(
+        &mut self,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        received: &[u8],
+        actions: &mut Actions,
+    ) -> Flow {
+        let settings = self.mqtt_settings(id).clone();
+        let home = self.placement.home(connect.client_id.as_bytes());
+        if !connect.client_id.is_empty() && home != self.shard {
+            self.hand_over(id, home, received, actions);
+            return Flow::Gone;
+        }
+        let wire = Wire::from(connect.version);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.wire = wire;
+        }
+        let asked = Asked::of(connect);
+        if let Some((code, reason)) = objection(connect, &asked, &settings) {
+            return self.turn_away(id, code, reason, actions);
+        }
+        let assigned = connect.client_id.is_empty().then(|| self.assign_client_id());
+        let greeting = self.greeting(connect, assigned.as_deref(), &asked, &settings);
+        let (expiry_s, keepalive_s) = (greeting.expiry_s, greeting.keepalive_s);
+        let session_present = match self.admit(id, greeting, actions) {
+            Ok(session_present) => session_present,
+            Err(Refusal::AuthenticationFailed) => {
+                let code = ReasonCode::BadUserNameOrPassword;
+                return self.turn_away(id, code, CloseReason::AuthenticationFailed, actions);
+            }
+            Err(Refusal::QuotaExceeded) => {
+                return self.turn_away(id, ReasonCode::QuotaExceeded, CloseReason::QuotaExceeded, actions);
+            }
+        };
+        let mut properties = PropertyList::default();
+        if connect.version == Version::V5 {
+            self.announce(&settings, &mut properties);
+            if asked.expiry_s.is_some_and(|asked| asked != expiry_s) {
+                properties.push(Property::SessionExpiryInterval(expiry_s));
+            }
+            if keepalive_s != connect.keep_alive {
+                properties.push(Property::ServerKeepAlive(keepalive_s));
+            }
+            if let Some(assigned) = &assigned {
+                properties.push(Property::AssignedClientIdentifier(assigned));
+            }
+        }
+        let connack = ConnAck {
+            session_present,
+            reason: ReasonCode::Success,
+            properties: properties.as_properties(),
+        };
+        self.send_packet(id, &Packet::ConnAck(connack), actions);
+        if let Some(session) = self.connections.get(id).and_then(|connection| connection.session) {
+            self.pump(session, actions);
+        }
+        Flow::Next
+    }
+
+    fn greeting<'a>(
+        &self,
+        connect: &Connect<'a>,
+        assigned: Option<&'a str>,
+        asked: &Asked,
+        settings: &Mqtt,
+    ) -> Greeting<'a> {
+        let client_id = assigned.unwrap_or(connect.client_id);
+        let expiry_s = match connect.version {
+            Version::V5 => asked.expiry_s.unwrap_or(0).min(settings.session_expiry_s),
+            Version::V31 | Version::V311 if connect.clean_start => 0,
+            Version::V31 | Version::V311 => settings.session_expiry_s,
+        };
+        let cap = settings.max_keepalive_s;
+        let imposed = connect.version == Version::V5
+            && cap != 0
+            && (connect.keep_alive == 0 || connect.keep_alive > cap);
+        Greeting {
+            wire: Wire::from(connect.version),
+            client_id,
+            username: connect.username,
+            password: connect.password,
+            clean_start: connect.clean_start,
+            expiry_s,
+            keepalive_s: if imposed { cap } else { connect.keep_alive },
+            will: connect
+                .will
+                .as_ref()
+                .map(|packet| Box::new(will(packet, client_id))),
+            window_max: asked.receive_maximum.min(self.settings.limits.inflight),
+            packet_size_max: asked.packet_size_max,
+        }
+    }
+
+    /// What this server does differently from the standard's defaults.
+    fn announce(&self, settings: &Mqtt, properties: &mut PropertyList) {
+        if self.settings.limits.receive_maximum != u16::MAX {
+            properties.push(Property::ReceiveMaximum(self.settings.limits.receive_maximum));
+        }
+        if settings.max_packet_size < PACKET_SIZE_MAX {
+            properties.push(Property::MaximumPacketSize(settings.max_packet_size));
+        }
+        properties.push(Property::SharedSubscriptionAvailable(false));
+    }
+
+    /// CONNACK with a failure, then the end.
+    fn turn_away(
+        &mut self,
+        id: ConnectionId,
+        code: ReasonCode,
+        reason: CloseReason,
+        actions: &mut Actions,
+    ) -> Flow {
+        let connack = ConnAck {
+            session_present: false,
+            reason: code,
+            properties: Properties::EMPTY,
+        };
+        self.send_packet(id, &Packet::ConnAck(connack), actions);
+        if let Some(connection) = self.connections.get_mut(id) {
+            // A refused client gets no DISCONNECT after its CONNACK.
+            connection.wire = Wire::Greeting;
+        }
+        self.close(id, reason, code.name().to_owned(), actions)
+    }
+
+    /// A CONNECT that cannot be read is answered where the standard asks for an answer: its version is not spoken.
+    pub(super) fn refuse_greeting(&mut self, id: ConnectionId, code: ReasonCode, actions: &mut Actions) {
+        let greeting = self.connections.get(id).is_some_and(|c| c.wire == Wire::Greeting);
+        if greeting && code == ReasonCode::UnsupportedProtocolVersion {
+            let connack = ConnAck {
+                session_present: false,
+                reason: code,
+                properties: Properties::EMPTY,
+            };
+            self.send_packet(id, &Packet::ConnAck(connack), actions);
+        }
+    }
+}
+
+/// What is wrong with a CONNECT that could be read.
+fn objection(connect: &Connect<'_>, asked: &Asked, settings: &Mqtt) -> Option<(ReasonCode, CloseReason)> {
+    if asked.method {
+        return Some((ReasonCode::BadAuthenticationMethod, CloseReason::NotSupported));
+    }
+    if connect.client_id.len() > settings.max_clientid_len {
+        return Some((ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId));
+    }
+    // Without a client id a 3.x session cannot be found again [MQTT-3.1.3-8 of 3.1.1]; 3.1 always names one.
+    let nameless = match connect.version {
+        Version::V31 => true,
+        Version::V311 => !connect.clean_start,
+        Version::V5 => false,
+    };
+    if connect.client_id.is_empty() && nameless {
+        return Some((ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId));
+    }
+    None
+}
+
+/// The Will as it will be published, without the properties that are the server's own.
+fn will(packet: &WillPacket<'_>, client_id: &str) -> Will {
+    let mut delay_s = 0;
+    let mut properties = PropertyList::default();
+    for property in packet.properties.iter() {
+        match property {
+            Property::WillDelayInterval(seconds) => delay_s = seconds,
+            other => {
+                properties.push(other);
+            }
+        }
+    }
+    Will {
+        message: Arc::new(Message {
+            topic: Bytes::copy_from_slice(packet.topic.as_bytes()),
+            payload: Bytes::copy_from_slice(packet.payload),
+            properties: Bytes::copy_from_slice(properties.as_properties().as_bytes()),
+            qos: packet.qos,
+            retain: packet.retain,
+            publisher: Bytes::copy_from_slice(client_id.as_bytes()),
+        }),
+        delay_s,
+    }
+}

@@ -1,0 +1,347 @@
+//! A message into one session: sent now, into its window, into its queue, or dropped with a named reason.
+//!
+//! QoS 0 is for who reads now. QoS 1/2 goes through the window; what finds it full, the out box full, or older messages
+//! waiting, goes to the queue, and `pump` moves it on. So for one session nothing overtakes within QoS 1 and 2.
+
+use crate::connection::Wire;
+use crate::session::Session;
+use crate::session::frame::{News, Shape, frame_size, write_once};
+use crate::session::window::{Outgoing, Resend};
+use crate::{Actions, ConnectionId, DropReason, Engine, Note, SessionId};
+use ringwire_codec::mqtt::{Ack, Packet, PacketId, Properties, QoS, ReasonCode};
+
+/// What stands between a delivery and the wire.
+enum Way {
+    /// Send, with this packet id (0 for none).
+    Send(u16),
+    Queue,
+    Drop(DropReason),
+}
+
+impl Engine {
+    /// Delivers a live message: QoS 0 is dropped for who does not read.
+    pub(crate) fn deliver(
+        &mut self,
+        to: SessionId,
+        shape: Shape<'_>,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) {
+        if self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
+            self.recalls.arrived(to, news.topic);
+        }
+        self.send_or_keep(to, shape, false, news, actions);
+    }
+
+    /// Delivers a retained message: QoS 0 waits for room too, the client asked for it.
+    pub(crate) fn deliver_retained(
+        &mut self,
+        to: SessionId,
+        shape: Shape<'_>,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) {
+        self.scratch.frames.clear();
+        self.send_or_keep(to, shape, true, news, actions);
+    }
+
+    fn send_or_keep(
+        &mut self,
+        to: SessionId,
+        shape: Shape<'_>,
+        patient: bool,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) {
+        match self.way(to, shape, patient, news, actions) {
+            Way::Send(packet_id) => self.send_now(to, shape, packet_id, news, actions),
+            Way::Queue => self.enqueue(to, shape, news, actions),
+            Way::Drop(reason) => self.dropped(to, reason, news.topic, actions),
+        }
+    }
+
+    fn way(
+        &mut self,
+        to: SessionId,
+        shape: Shape<'_>,
+        patient: bool,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) -> Way {
+        let session = self.sessions.get_mut(to).expect("a subscriber has a session");
+        let Some(id) = session.connection else {
+            return match shape.qos {
+                QoS::AtMostOnce => Way::Drop(DropReason::Qos0Offline),
+                QoS::AtLeastOnce | QoS::ExactlyOnce => Way::Queue,
+            };
+        };
+        let connection = self.connections.get(id).expect("a session's connection is live");
+        if frame_size(news, connection.wire, shape) > connection.packet_size_max as usize {
+            return Way::Drop(DropReason::TooLarge);
+        }
+        let full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;
+        if shape.qos == QoS::AtMostOnce && !patient {
+            return match full {
+                true => Way::Drop(DropReason::SlowConsumer),
+                false => Way::Send(0),
+            };
+        }
+        if full || !session.queue_is_empty() {
+            return Way::Queue;
+        }
+        if shape.qos == QoS::AtMostOnce || connection.wire == Wire::Private {
+            return Way::Send(0);
+        }
+        let window = session.window.get_or_insert_default();
+        if !window.has_room(connection.window_max) {
+            return Way::Queue;
+        }
+        Way::Send(window.push(outgoing(shape, news)))
+    }
+
+    fn send_now(
+        &mut self,
+        to: SessionId,
+        shape: Shape<'_>,
+        packet_id: u16,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) {
+        let Some(id) = self.sessions.get(to).and_then(|session| session.connection) else {
+            return;
+        };
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("a session's connection is live");
+        connection.sent += 1;
+        let wire = connection.wire;
+        let outbox = actions.send(id);
+        let before = outbox.backlog();
+        let written = self.scratch.frames.write(news, wire, shape, packet_id, outbox);
+        assert!(written, "its size was checked");
+        let bytes = outbox.backlog() - before;
+        self.count_sent(shape.qos, bytes);
+    }
+
+    fn count_sent(&mut self, qos: QoS, bytes: usize) {
+        self.stats.messages_sent += 1;
+        self.stats.messages_qos_sent[qos as usize] += 1;
+        self.stats.packets_sent += 1;
+        self.stats.bytes_sent += bytes as u64;
+    }
+
+    fn enqueue(&mut self, to: SessionId, shape: Shape<'_>, news: &mut News<'_>, actions: &mut Actions) {
+        let (messages_max, bytes_max) = (
+            self.settings.limits.queue_messages,
+            self.settings.limits.queue_bytes,
+        );
+        let session = self.sessions.get_mut(to).expect("a subscriber has a session");
+        let queue = session.queue.get_or_insert_default();
+        queue.push(outgoing(shape, news));
+        if let Some(id) = session.connection
+            && actions.outbox(id).backlog() > self.settings.limits.outbox_bytes
+        {
+            self.watch(id, actions);
+        }
+        loop {
+            let queue = self
+                .sessions
+                .get_mut(to)
+                .and_then(|session| session.queue.as_mut());
+            let Some(oldest) = queue.and_then(|queue| queue.overflow(messages_max, bytes_max)) else {
+                return;
+            };
+            let topic = String::from_utf8_lossy(&oldest.message.topic).into_owned();
+            self.dropped(to, DropReason::QueueFull, &topic, actions);
+        }
+    }
+
+    /// Counts a message that one receiver does not get.
+    pub(crate) fn dropped(&mut self, to: SessionId, reason: DropReason, topic: &str, actions: &mut Actions) {
+        self.stats.drops[reason as usize] += 1;
+        if let Some(session) = self.sessions.get_mut(to) {
+            session.dropped += 1;
+        }
+        self.note_dropped(to, reason, topic, actions);
+    }
+
+    /// Tells the operator of the first drop of its kind in a session.
+    pub(crate) fn note_dropped(
+        &mut self,
+        to: SessionId,
+        reason: DropReason,
+        topic: &str,
+        actions: &mut Actions,
+    ) {
+        if let Some(session) = self.sessions.get_mut(to)
+            && session.first_drop(reason)
+        {
+            actions.note(Note::Dropped {
+                client_id: String::from_utf8_lossy(&session.client_id).into_owned(),
+                reason,
+                topic: topic.to_owned(),
+            });
+        }
+    }
+
+    /// Sends what waits in a session, as far as the client's window and its out box allow: first what an earlier
+    /// connection left unacknowledged, then the queue.
+    pub(crate) fn pump(&mut self, to: SessionId, actions: &mut Actions) {
+        loop {
+            let Some(session) = self.sessions.get_mut(to) else {
+                return;
+            };
+            let Some(id) = session.connection else {
+                return;
+            };
+            if !waits(session) {
+                return release_memory(session);
+            }
+            if actions.outbox(id).backlog() > self.settings.limits.outbox_bytes {
+                return self.watch(id, actions);
+            }
+            if !self.resend_one(to, id, actions) && !self.dequeue_one(to, id, actions) {
+                return;
+            }
+        }
+    }
+
+    /// Sends the next unacknowledged delivery again; false when none may be sent.
+    fn resend_one(&mut self, to: SessionId, id: ConnectionId, actions: &mut Actions) -> bool {
+        let connection = self.connections.get(id).expect("a session's connection is live");
+        let (wire, window_max, size_max) = (
+            connection.wire,
+            connection.window_max,
+            connection.packet_size_max as usize,
+        );
+        let Some(window) = self
+            .sessions
+            .get_mut(to)
+            .and_then(|session| session.window.as_mut())
+        else {
+            return false;
+        };
+        match window.resend(window_max) {
+            None => false,
+            Some(Resend::Release(number)) => {
+                let packet_id = PacketId::new(number).expect("window ids are not 0");
+                let ack = Ack {
+                    packet_id,
+                    reason: ReasonCode::Success,
+                    properties: Properties::EMPTY,
+                };
+                self.send_packet(id, &Packet::PubRel(ack), actions);
+                true
+            }
+            Some(Resend::Publish(number, dup, outgoing)) => {
+                let outgoing = outgoing.clone();
+                if !self.send_kept(id, wire, size_max, &outgoing, (number, dup), actions) {
+                    if let Some(window) = self
+                        .sessions
+                        .get_mut(to)
+                        .and_then(|session| session.window.as_mut())
+                    {
+                        window.forget(number);
+                    }
+                    let topic = String::from_utf8_lossy(&outgoing.message.topic).into_owned();
+                    self.dropped(to, DropReason::TooLarge, &topic, actions);
+                }
+                true
+            }
+        }
+    }
+
+    /// Sends the oldest message of the queue; false when none may be sent.
+    fn dequeue_one(&mut self, to: SessionId, id: ConnectionId, actions: &mut Actions) -> bool {
+        let connection = self.connections.get(id).expect("a session's connection is live");
+        let (wire, window_max, size_max) = (
+            connection.wire,
+            connection.window_max,
+            connection.packet_size_max as usize,
+        );
+        let Some(session) = self.sessions.get_mut(to) else {
+            return false;
+        };
+        let Some(front) = session.queue.as_ref().and_then(|queue| queue.front()) else {
+            return false;
+        };
+        let acknowledged = front.qos != QoS::AtMostOnce && wire != Wire::Private;
+        if acknowledged && !session.window.get_or_insert_default().has_room(window_max) {
+            return false;
+        }
+        let Some(outgoing) = session.queue.as_mut().and_then(|queue| queue.pop()) else {
+            return false;
+        };
+        let mut number = 0;
+        if acknowledged {
+            number = session.window.get_or_insert_default().push(outgoing.clone());
+        }
+        if !self.send_kept(id, wire, size_max, &outgoing, (number, false), actions) {
+            if let Some(window) = self
+                .sessions
+                .get_mut(to)
+                .and_then(|session| session.window.as_mut())
+                && acknowledged
+            {
+                window.forget(number);
+            }
+            let topic = String::from_utf8_lossy(&outgoing.message.topic).into_owned();
+            self.dropped(to, DropReason::TooLarge, &topic, actions);
+        }
+        true
+    }
+
+    /// Sends a message that waited; false when it is larger than the client takes.
+    fn send_kept(
+        &mut self,
+        id: ConnectionId,
+        wire: Wire,
+        size_max: usize,
+        outgoing: &Outgoing,
+        (number, dup): (u16, bool),
+        actions: &mut Actions,
+    ) -> bool {
+        let Some(mut news) = News::shared(&outgoing.message) else {
+            return false;
+        };
+        let shape = Shape {
+            qos: outgoing.qos,
+            retain: outgoing.retain,
+            identifiers: outgoing.identifiers.as_deref().unwrap_or_default(),
+        };
+        if frame_size(&news, wire, shape) > size_max {
+            return false;
+        }
+        let outbox = actions.send(id);
+        let before = outbox.backlog();
+        let reference_bytes = self.settings.limits.reference_bytes;
+        let written = write_once(&mut news, wire, shape, (number, dup), reference_bytes, outbox);
+        assert!(written, "its size was checked");
+        let bytes = outbox.backlog() - before;
+        self.count_sent(outgoing.qos, bytes);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.sent += 1;
+        }
+        true
+    }
+}
+
+/// True when a session has something that `pump` could send.
+fn waits(session: &Session) -> bool {
+    !session.queue_is_empty() || session.window.as_ref().is_some_and(|window| window.unsent() > 0)
+}
+
+/// A session in which nothing waits holds no memory for waiting.
+fn release_memory(session: &mut Session) {
+    session.queue = None;
+}
+
+fn outgoing(shape: Shape<'_>, news: &mut News<'_>) -> Outgoing {
+    Outgoing {
+        message: news.share().clone(),
+        qos: shape.qos,
+        retain: shape.retain,
+        identifiers: (!shape.identifiers.is_empty()).then(|| shape.identifiers.into()),
+    }
+}

@@ -1,0 +1,337 @@
+//! One PUBLISH: permit, alias, retain, match, route, acknowledge. And the same for what no client published.
+//!
+//! Nothing is acted upon before it is certain that the message is taken: a QoS 1/2 publish that needs a congested shard
+//! stays in the inbox, whole, and its connection is not read until there is room. For one publisher, topic and QoS the
+//! order of publishing is the order of routing: matching, posting and queueing happen here, in one go.
+
+use crate::access::Operation;
+use crate::connection::{Flow, Wire, held};
+use crate::interest::ShardSet;
+use crate::limits::Limits;
+use crate::session::frame::{Frames, News, Shape};
+use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
+use ringwire_codec::mqtt::{Ack, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode};
+use std::sync::Arc;
+
+/// What became of a publish that a client offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// Routed to whoever subscribes.
+    Taken,
+    /// A shard that it needs is congested: offer it again when that shard is relieved.
+    Congested(ShardId),
+    /// An access rule said no; counted.
+    Denied,
+    /// The topic has more levels than are matched.
+    TooManyLevels,
+}
+
+/// Vectors of the hot path, kept from message to message.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    matches: Vec<Match>,
+    identifiers: Vec<u32>,
+    pub(crate) frames: Frames,
+}
+
+impl Scratch {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            matches: Vec::new(),
+            identifiers: Vec::new(),
+            frames: Frames::new(limits.reference_bytes),
+        }
+    }
+}
+
+/// One subscription that matches.
+#[derive(Clone, Copy, Debug)]
+struct Match {
+    session: SessionId,
+    qos: QoS,
+    retain_as_published: bool,
+    /// 0 for none.
+    identifier: u32,
+}
+
+impl Engine {
+    /// A PUBLISH packet of an MQTT client.
+    pub(crate) fn publish(&mut self, id: ConnectionId, publish: &Publish<'_>, actions: &mut Actions) -> Flow {
+        if let Some((reason, detail)) = objection(publish) {
+            return self.close(id, reason, detail.to_owned(), actions);
+        }
+        let connection = self
+            .connections
+            .get(id)
+            .expect("the packet is of a live connection");
+        let from = connection.session.expect("a greeted connection has a session");
+        let wire = connection.wire;
+        if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) {
+            let incoming = self
+                .sessions
+                .get(from)
+                .and_then(|session| session.incoming.as_deref());
+            if incoming.is_some_and(|incoming| incoming.contains(packet_id.number())) {
+                // Sent again before its PUBREL: it was routed the first time [MQTT-4.3.3-10].
+                self.acknowledge(id, publish, ReasonCode::Success, actions);
+                return Flow::Next;
+            }
+            let open = incoming.map_or(0, |incoming| incoming.len());
+            if wire == Wire::V5 && open >= usize::from(self.settings.limits.receive_maximum) {
+                let detail = format!("{open} QoS 2 publishes wait for their PUBREL");
+                return self.close(id, CloseReason::ReceiveMaximumExceeded, detail, actions);
+            }
+        }
+        let reason = match self.offer(from, publish, actions) {
+            Offer::Taken => ReasonCode::Success,
+            Offer::Congested(shard) => {
+                self.waiting[shard.index()].push_back(id);
+                self.hold(id, held::CONGESTED, actions);
+                return Flow::Hold;
+            }
+            Offer::Denied => ReasonCode::NotAuthorized,
+            Offer::TooManyLevels if wire == Wire::V5 && publish.qos != QoS::AtMostOnce => {
+                ReasonCode::TopicNameInvalid
+            }
+            Offer::TooManyLevels => {
+                let detail = format!(
+                    "a topic of more than {} levels",
+                    self.settings.limits.topic_levels
+                );
+                return self.close(id, CloseReason::TopicInvalid, detail, actions);
+            }
+        };
+        self.count_received(id, publish.qos);
+        if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id)
+            && (reason == ReasonCode::Success || wire != Wire::V5)
+        {
+            self.await_release(from, packet_id);
+        }
+        self.acknowledge(id, publish, reason, actions);
+        Flow::Next
+    }
+
+    /// Routes what a client publishes, if it may and if it can be taken now. Any protocol.
+    pub(crate) fn offer(&mut self, from: SessionId, publish: &Publish<'_>, actions: &mut Actions) -> Offer {
+        let levels = publish.topic.bytes().filter(|&byte| byte == b'/').count() + 1;
+        if levels > self.settings.limits.topic_levels {
+            return Offer::TooManyLevels;
+        }
+        let session = self.sessions.get(from).expect("a publisher has a session");
+        if !self.may(Operation::Publish, session, publish.topic) {
+            self.stats.drops[DropReason::NotAuthorized as usize] += 1;
+            self.note_dropped(from, DropReason::NotAuthorized, publish.topic, actions);
+            return Offer::Denied;
+        }
+        let publisher = session.client_id.clone();
+        let targets = self.targets(publish.topic);
+        if publish.qos != QoS::AtMostOnce
+            && let Some(shard) = self.congested_among(targets, publish)
+        {
+            return Offer::Congested(shard);
+        }
+        let mut news = News::borrowed(publish, &publisher);
+        self.route(Some(from), targets, &mut news, actions);
+        Offer::Taken
+    }
+
+    /// A message that no client publishes now: a will, or the administrator's. Always taken.
+    pub(crate) fn publish_shared(&mut self, message: &Arc<Message>, actions: &mut Actions) {
+        let Some(mut news) = News::shared(message) else {
+            return;
+        };
+        let targets = self.targets(news.topic);
+        self.route(None, targets, &mut news, actions);
+    }
+
+    /// A message that another shard routed here.
+    pub(crate) fn deliver_shared(&mut self, message: &Arc<Message>, actions: &mut Actions) {
+        if let Some(mut news) = News::shared(message) {
+            self.deliver_matches(None, &mut news, actions);
+        }
+    }
+
+    /// Other shards that may have subscribers for a topic.
+    fn targets(&mut self, topic: &str) -> ShardSet {
+        if self.settings.shards == 1 {
+            return ShardSet::default();
+        }
+        ShardSet(self.interest.probe(topic).0 & self.others)
+    }
+
+    /// The first congested shard that a publish needs.
+    fn congested_among(&self, targets: ShardSet, publish: &Publish<'_>) -> Option<ShardId> {
+        if self.congested == 0 {
+            return None;
+        }
+        let mut needs = targets.0;
+        if publish.retain {
+            needs |= 1 << self.placement.home(publish.topic.as_bytes()).0;
+        }
+        let blocked = needs & self.congested & !(1 << self.shard.0);
+        (blocked != 0).then(|| ShardId(blocked.trailing_zeros() as u16))
+    }
+
+    /// Retains, posts and delivers.
+    fn route(
+        &mut self,
+        from: Option<SessionId>,
+        targets: ShardSet,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) {
+        if news.retain {
+            let home = self.placement.home(news.topic.as_bytes());
+            if home == self.shard {
+                let message = news.share().clone();
+                self.retain(&message, actions);
+            } else {
+                self.post(home, news, Parcel::Retain, actions);
+            }
+        }
+        let mut set = targets.0;
+        while set != 0 {
+            let shard = ShardId(set.trailing_zeros() as u16);
+            set &= set - 1;
+            self.post(shard, news, Parcel::Publish, actions);
+        }
+        let found = self.deliver_matches(from, news, actions);
+        if !found && targets.0 == 0 {
+            self.stats.drops[DropReason::NoSubscribers as usize] += 1;
+        }
+    }
+
+    /// Posts to another shard; QoS 0 is dropped when its queue is full.
+    fn post(
+        &mut self,
+        to: ShardId,
+        news: &mut News<'_>,
+        parcel: fn(Arc<Message>) -> Parcel,
+        actions: &mut Actions,
+    ) {
+        if news.qos == QoS::AtMostOnce && self.congested & (1 << to.0) != 0 {
+            self.stats.drops[DropReason::MeshFull as usize] += 1;
+            return;
+        }
+        self.stats.messages_forwarded += 1;
+        actions.post(to, parcel(news.share().clone()));
+    }
+
+    /// Delivers to every session of this shard that subscribes: one copy each, at the highest QoS, with the identifiers
+    /// of all its subscriptions that match (5.0 section 3.3.4). False when there is none.
+    fn deliver_matches(
+        &mut self,
+        from: Option<SessionId>,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) -> bool {
+        let mut matches = std::mem::take(&mut self.scratch.matches);
+        let mut identifiers = std::mem::take(&mut self.scratch.identifiers);
+        let mut not_local = 0;
+        matches.clear();
+        self.index.for_each_match(news.topic, |session, subscription| {
+            if subscription.no_local && from == Some(session) {
+                not_local += 1;
+                return;
+            }
+            matches.push(Match {
+                session,
+                qos: subscription.qos,
+                retain_as_published: subscription.retain_as_published,
+                identifier: subscription.identifier.map_or(0, |identifier| identifier.get()),
+            });
+        });
+        self.stats.drops[DropReason::NoLocal as usize] += not_local;
+        if matches.len() > 1 {
+            // Stable: the identifiers of one receiver stay in the index's order.
+            matches.sort_by_key(|found| found.session);
+        }
+        self.scratch.frames.clear();
+        for group in matches.chunk_by(|a, b| a.session == b.session) {
+            identifiers.clear();
+            identifiers.extend(
+                group
+                    .iter()
+                    .map(|found| found.identifier)
+                    .filter(|&identifier| identifier != 0),
+            );
+            let highest = group.iter().map(|found| found.qos).max().unwrap_or_default();
+            let shape = Shape {
+                qos: highest.min(news.qos),
+                retain: news.retain && group.iter().any(|found| found.retain_as_published),
+                identifiers: &identifiers,
+            };
+            self.deliver(group[0].session, shape, news, actions);
+        }
+        let found = !matches.is_empty() || not_local > 0;
+        self.scratch.matches = matches;
+        self.scratch.identifiers = identifiers;
+        found
+    }
+
+    fn count_received(&mut self, id: ConnectionId, qos: QoS) {
+        self.stats.messages_received += 1;
+        self.stats.messages_qos_received[qos as usize] += 1;
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.received += 1;
+        }
+    }
+
+    /// A QoS 2 publish was taken: its packet id is in use until PUBREL.
+    fn await_release(&mut self, from: SessionId, packet_id: PacketId) {
+        if let Some(session) = self.sessions.get_mut(from) {
+            session
+                .incoming
+                .get_or_insert_default()
+                .insert(packet_id.number());
+        }
+    }
+
+    /// PUBACK or PUBREC. A 3.x client cannot be told that a message was refused, and is told that it was taken.
+    fn acknowledge(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        reason: ReasonCode,
+        actions: &mut Actions,
+    ) {
+        let Some(packet_id) = publish.packet_id else {
+            return;
+        };
+        let ack = Ack {
+            packet_id,
+            reason,
+            properties: Properties::EMPTY,
+        };
+        match publish.qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => self.answer(id, &Packet::PubAck(ack), actions),
+            QoS::ExactlyOnce => self.answer(id, &Packet::PubRec(ack), actions),
+        }
+    }
+}
+
+/// What a client may not put into a PUBLISH.
+fn objection(publish: &Publish<'_>) -> Option<(CloseReason, &'static str)> {
+    for property in publish.properties.iter() {
+        match property {
+            Property::TopicAlias(_) => {
+                return Some((
+                    CloseReason::TopicAliasInvalid,
+                    "a Topic Alias, but Topic Alias Maximum is 0",
+                ));
+            }
+            Property::SubscriptionIdentifier(_) => {
+                return Some((
+                    CloseReason::ProtocolError,
+                    "a Subscription Identifier from a client",
+                ));
+            }
+            _ => {}
+        }
+    }
+    if publish.topic.is_empty() {
+        return Some((CloseReason::ProtocolError, "neither topic nor Topic Alias"));
+    }
+    None
+}

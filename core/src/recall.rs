@@ -1,0 +1,236 @@
+//! Retained messages: stored on the home shard of their topic, recalled by whoever subscribes.
+//!
+//! A subscriber must never get an older retained message after a newer live one. While answers are on their way its
+//! shard remembers which topics arrived live, and drops answers for them: what arrived live was published later, or is
+//! the same message.
+
+use crate::index::FilterId;
+use crate::session::frame::{News, Shape};
+use crate::{Actions, DropReason, Engine, Message, Parcel, SessionId, ShardId};
+use ringwire_codec::mqtt::QoS;
+use ringwire_codec::topic;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Messages of one answer parcel.
+const ANSWER_MESSAGES_MAX: usize = 256;
+/// Topics remembered for one recall, 8 bytes each. Beyond it no answer can be told from a stale one, so none is used.
+const LIVE_TOPICS_MAX: usize = 65_536;
+
+/// Retained messages that are on their way to this shard's subscribers. A ticket carries its session in the upper half,
+/// so that all recalls of a session stand together.
+#[derive(Debug)]
+pub(crate) struct Recalls {
+    last: u32,
+    waiting: BTreeMap<u64, Recall>,
+    hasher: ahash::RandomState,
+}
+
+/// One SUBSCRIBE whose answers are on their way.
+#[derive(Debug)]
+struct Recall {
+    filter: FilterId,
+    text: Arc<str>,
+    /// Shards that have not said their last.
+    outstanding: u16,
+    /// Hashes of the topics that arrived live meanwhile.
+    live: hashbrown::HashTable<u64>,
+}
+
+impl Recalls {
+    pub(crate) fn new(hasher: ahash::RandomState) -> Self {
+        Self {
+            last: 0,
+            waiting: BTreeMap::new(),
+            hasher,
+        }
+    }
+
+    fn add(&mut self, session: SessionId, filter: FilterId, text: Arc<str>, outstanding: u16) -> u64 {
+        self.last = self.last.wrapping_add(1);
+        let ticket = u64::from(session.0) << 32 | u64::from(self.last);
+        let recall = Recall {
+            filter,
+            text,
+            outstanding,
+            live: hashbrown::HashTable::new(),
+        };
+        self.waiting.insert(ticket, recall);
+        ticket
+    }
+
+    /// A live message for a session that waits for retained ones.
+    pub(crate) fn arrived(&mut self, session: SessionId, name: &str) {
+        let hash = self.hasher.hash_one(name);
+        for (_, recall) in self.waiting.range_mut(tickets(session)) {
+            if recall.live.len() < LIVE_TOPICS_MAX && topic::matches(&recall.text, name) {
+                recall
+                    .live
+                    .entry(hash, |&other| other == hash, |&other| other)
+                    .or_insert(hash);
+            }
+        }
+    }
+
+    /// Forgets the recalls of one filter; returns how many there were.
+    pub(crate) fn forget(&mut self, session: SessionId, filter: FilterId) -> u32 {
+        let before = self.waiting.range(tickets(session)).count();
+        let mut stale = Vec::new();
+        for (&ticket, recall) in self.waiting.range(tickets(session)) {
+            if recall.filter == filter {
+                stale.push(ticket);
+            }
+        }
+        for ticket in &stale {
+            self.waiting.remove(ticket);
+        }
+        debug_assert!(stale.len() <= before);
+        stale.len() as u32
+    }
+
+    /// Forgets all recalls of a session.
+    pub(crate) fn forget_session(&mut self, session: SessionId) {
+        let stale: Vec<u64> = self
+            .waiting
+            .range(tickets(session))
+            .map(|(&ticket, _)| ticket)
+            .collect();
+        for ticket in stale {
+            self.waiting.remove(&ticket);
+        }
+    }
+}
+
+fn tickets(session: SessionId) -> std::ops::RangeInclusive<u64> {
+    let first = u64::from(session.0) << 32;
+    first..=first | u64::from(u32::MAX)
+}
+
+impl Engine {
+    /// This shard is the home of the message's topic: stores it, or clears what is stored.
+    pub(crate) fn retain(&mut self, message: &Arc<Message>, _actions: &mut Actions) {
+        if !self.retained.store(message) {
+            self.stats.drops[DropReason::RetainedFull as usize] += 1;
+        }
+    }
+
+    /// Asks for the retained messages of a subscription.
+    pub(crate) fn recall(&mut self, id: SessionId, filter: FilterId, actions: &mut Actions) {
+        let text: Arc<str> = self.index.text(filter).into();
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.recalls > 0 {
+            // A second SUBSCRIBE for the same filter is answered instead of the first.
+            session.recalls -= self.recalls.forget(id, filter);
+        }
+        let literal = !topic::has_wildcard(&text);
+        let home = self.placement.home(text.as_bytes());
+        if self.settings.shards == 1 || (literal && home == self.shard) {
+            for message in self.retained.matching(&text) {
+                self.deliver_stored(id, filter, &message, actions);
+            }
+            return;
+        }
+        session.recalls += 1;
+        let outstanding = if literal { 1 } else { self.settings.shards - 1 };
+        let ticket = self.recalls.add(id, filter, text.clone(), outstanding);
+        for shard in (0..self.settings.shards).map(ShardId) {
+            if shard != self.shard && (!literal || shard == home) {
+                let filter = text.clone();
+                actions.post(shard, Parcel::Recall { ticket, filter });
+            }
+        }
+        if !literal {
+            for message in self.retained.matching(&text) {
+                self.deliver_stored(id, filter, &message, actions);
+            }
+        }
+    }
+
+    /// Another shard asks.
+    pub(crate) fn answer_recall(&mut self, from: ShardId, ticket: u64, filter: &str, actions: &mut Actions) {
+        let messages = self.retained.matching(filter);
+        let mut rest = &messages[..];
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(ANSWER_MESSAGES_MAX));
+            let messages = now.to_vec();
+            let last = later.is_empty();
+            actions.post(
+                from,
+                Parcel::Recalled {
+                    ticket,
+                    messages,
+                    last,
+                },
+            );
+            if last {
+                return;
+            }
+            rest = later;
+        }
+    }
+
+    /// Another shard answers.
+    pub(crate) fn recalled(
+        &mut self,
+        ticket: u64,
+        messages: &[Arc<Message>],
+        last: bool,
+        actions: &mut Actions,
+    ) {
+        let id = SessionId((ticket >> 32) as u32);
+        for message in messages {
+            let Some(recall) = self.recalls.waiting.get(&ticket) else {
+                // Unsubscribed, or gone, or asked again since.
+                return;
+            };
+            let hash = std::str::from_utf8(&message.topic).map(|name| self.recalls.hasher.hash_one(name));
+            let fresh = hash.is_ok_and(|hash| recall.live.find(hash, |&other| other == hash).is_none());
+            if fresh && recall.live.len() < LIVE_TOPICS_MAX {
+                let filter = recall.filter;
+                self.deliver_stored(id, filter, message, actions);
+            }
+        }
+        let Some(recall) = self.recalls.waiting.get_mut(&ticket) else {
+            return;
+        };
+        recall.outstanding -= u16::from(last);
+        if recall.outstanding == 0 {
+            self.recalls.waiting.remove(&ticket);
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.recalls -= 1;
+            }
+        }
+    }
+
+    /// A retained message into the session that asked for it, as its subscription says.
+    fn deliver_stored(
+        &mut self,
+        id: SessionId,
+        filter: FilterId,
+        message: &Arc<Message>,
+        actions: &mut Actions,
+    ) {
+        let Some(subscription) = self.index.subscription(filter, id) else {
+            return;
+        };
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        if subscription.no_local && session.client_id == message.publisher {
+            self.stats.drops[DropReason::NoLocal as usize] += 1;
+            return;
+        }
+        let qos: QoS = subscription.qos.min(message.qos);
+        let identifier = subscription.identifier.map(|identifier| identifier.get());
+        let shape = Shape {
+            qos,
+            retain: true,
+            identifiers: identifier.as_slice(),
+        };
+        if let Some(mut news) = News::shared(message) {
+            self.deliver_retained(id, shape, &mut news, actions);
+        }
+    }
+}

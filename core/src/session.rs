@@ -1,0 +1,182 @@
+//! A session: what a client id owns, connected or not. Subscriptions, the window, the queue, QoS 2 ids, the will.
+//!
+//! Lives on the home shard of its client id. Small when idle: everything rare is boxed and made when first needed.
+//! Deciding when a session begins and ends is `connect.rs`'s; delivering into it is `deliver.rs`'s.
+
+pub(crate) mod frame;
+pub(crate) mod incoming;
+pub(crate) mod queue;
+pub(crate) mod window;
+
+use crate::SessionId;
+use crate::index::FilterId;
+use crate::will::Will;
+use crate::{ConnectionId, DropReason, Time};
+use bytes::Bytes;
+use incoming::Incoming;
+use queue::Queue;
+use window::Window;
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The one copy of the client id; clones share it.
+    pub(crate) client_id: Bytes,
+    pub(crate) username: Option<Box<str>>,
+    pub(crate) connection: Option<ConnectionId>,
+    /// Filters held, in the order of subscribing.
+    pub(crate) filters: Vec<FilterId>,
+    pub(crate) window: Option<Box<Window>>,
+    pub(crate) queue: Option<Box<Queue>>,
+    pub(crate) incoming: Option<Box<Incoming>>,
+    pub(crate) will: Option<Box<Will>>,
+    /// When the will is due, and when the session ends, if it is offline.
+    pub(crate) will_at: Option<Time>,
+    pub(crate) ends_at: Option<Time>,
+    /// Seconds; `u32::MAX` never ends.
+    pub(crate) expiry_s: u32,
+    /// SUBSCRIBEs whose retained messages are still on their way.
+    pub(crate) recalls: u32,
+    /// Drop reasons that were already noted, by bit.
+    noted: u16,
+    pub(crate) clean_start: bool,
+    pub(crate) dropped: u64,
+}
+
+const _: () = assert!(DropReason::ALL.len() <= 16, "one bit each in `noted`");
+
+impl Session {
+    pub(crate) fn new(client_id: Bytes) -> Self {
+        Self {
+            client_id,
+            username: None,
+            connection: None,
+            filters: Vec::new(),
+            window: None,
+            queue: None,
+            incoming: None,
+            will: None,
+            will_at: None,
+            ends_at: None,
+            expiry_s: 0,
+            recalls: 0,
+            noted: 0,
+            clean_start: true,
+            dropped: 0,
+        }
+    }
+
+    /// Nothing waits in the queue.
+    pub(crate) fn queue_is_empty(&self) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.is_empty())
+    }
+
+    /// True the first time that it is asked for this reason.
+    pub(crate) fn first_drop(&mut self, reason: DropReason) -> bool {
+        let bit = 1 << reason as u16;
+        let first = self.noted & bit == 0;
+        self.noted |= bit;
+        first
+    }
+}
+
+/// All sessions of a shard: dense, reused ids, found by client id.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    slots: Vec<Slot>,
+    free: Vec<SessionId>,
+    by_client: hashbrown::HashTable<SessionId>,
+    hasher: ahash::RandomState,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    session: Option<Session>,
+}
+
+impl Sessions {
+    pub(crate) fn new(hasher: ahash::RandomState) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_client: hashbrown::HashTable::new(),
+            hasher,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_client.len()
+    }
+
+    pub(crate) fn find(&self, client_id: &[u8]) -> Option<SessionId> {
+        let hash = self.hasher.hash_one(client_id);
+        (self.by_client)
+            .find(hash, |&id| self.client_id(id) == client_id)
+            .copied()
+    }
+
+    fn client_id(&self, id: SessionId) -> &[u8] {
+        let slot = &self.slots[id.index()];
+        &slot.session.as_ref().expect("a listed session exists").client_id
+    }
+
+    /// Adds a session whose client id is not there yet.
+    pub(crate) fn insert(&mut self, session: Session) -> SessionId {
+        let hash = self.hasher.hash_one(&session.client_id[..]);
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                let id = SessionId(u32::try_from(self.slots.len()).expect("fewer sessions than ids"));
+                self.slots.push(Slot {
+                    generation: 0,
+                    session: None,
+                });
+                id
+            }
+        };
+        self.slots[id.index()].session = Some(session);
+        let Self {
+            slots,
+            by_client,
+            hasher,
+            ..
+        } = self;
+        by_client.insert_unique(hash, id, |&id| {
+            let session = slots[id.index()].session.as_ref();
+            hasher.hash_one(&session.expect("a listed session exists").client_id[..])
+        });
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let hash = self.hasher.hash_one(self.client_id(id));
+        self.by_client
+            .find_entry(hash, |&other| other == id)
+            .ok()?
+            .remove();
+        let slot = &mut self.slots[id.index()];
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(id);
+        slot.session.take()
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.slots.get(id.index())?.session.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.slots.get_mut(id.index())?.session.as_mut()
+    }
+
+    /// Differs each time that an id is reused.
+    pub(crate) fn generation(&self, id: SessionId) -> u32 {
+        self.slots[id.index()].generation
+    }
+
+    /// In the order of ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        (self.slots.iter().enumerate())
+            .filter_map(|(index, slot)| Some((SessionId(index as u32), slot.session.as_ref()?)))
+    }
+}

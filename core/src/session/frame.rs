@@ -1,0 +1,251 @@
+//! News on its way to receivers: a message of this turn, and its frames, encoded once for each kind of receiver.
+//!
+//! A message is borrowed from the receive buffer as long as nobody needs it beyond the turn; the first who does makes
+//! the one shared copy. Frames are made when the first receiver of their kind is met and copied to all others.
+
+use crate::connection::Wire;
+use crate::{Message, Outbox};
+use bytes::Bytes;
+use ringwire_codec::mqtt::{PublishHead, QoS};
+use ringwire_codec::private::Frame as PrivateFrame;
+use std::sync::Arc;
+
+/// The DUP flag in the first byte of a PUBLISH.
+const DUP: u8 = 0x08;
+
+/// A message of this turn.
+#[derive(Debug)]
+pub(crate) struct News<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) properties: &'a [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// Client id of the publisher; empty for the node itself.
+    pub(crate) publisher: &'a Bytes,
+    shared: Option<Arc<Message>>,
+}
+
+impl<'a> News<'a> {
+    /// A publish, borrowed from the buffer it arrived in.
+    pub(crate) fn borrowed(publish: &ringwire_codec::mqtt::Publish<'a>, publisher: &'a Bytes) -> Self {
+        Self {
+            topic: publish.topic,
+            payload: publish.payload,
+            properties: publish.properties.as_bytes(),
+            qos: publish.qos,
+            retain: publish.retain,
+            publisher,
+            shared: None,
+        }
+    }
+
+    /// A message that is shared already. `None` for a topic that is not text: no client could have published it.
+    pub(crate) fn shared(message: &'a Arc<Message>) -> Option<Self> {
+        Some(Self {
+            topic: std::str::from_utf8(&message.topic).ok()?,
+            payload: &message.payload,
+            properties: &message.properties,
+            qos: message.qos,
+            retain: message.retain,
+            publisher: &message.publisher,
+            shared: Some(message.clone()),
+        })
+    }
+
+    /// The shared copy, made at most once.
+    pub(crate) fn share(&mut self) -> &Arc<Message> {
+        self.shared.get_or_insert_with(|| {
+            Arc::new(Message {
+                topic: Bytes::copy_from_slice(self.topic.as_bytes()),
+                payload: Bytes::copy_from_slice(self.payload),
+                properties: Bytes::copy_from_slice(self.properties),
+                qos: self.qos,
+                retain: self.retain,
+                publisher: self.publisher.clone(),
+            })
+        })
+    }
+}
+
+/// What one receiver's copy looks like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape<'a> {
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// Subscription Identifiers.
+    pub(crate) identifiers: &'a [u32],
+}
+
+/// An encoded frame in the scratch buffer.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    start: u32,
+    end: u32,
+    /// Offset of the packet id from `start`.
+    packet_id_at: u32,
+}
+
+/// The frames of the message at hand, without large payloads.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    buffer: Vec<u8>,
+    /// (5.0 or not) x QoS x RETAIN, then the private one.
+    made: [Option<Made>; 13],
+    reference_bytes: usize,
+}
+
+impl Frames {
+    pub(crate) fn new(reference_bytes: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            made: [None; 13],
+            reference_bytes,
+        }
+    }
+
+    /// Forgets the frames of the last message.
+    pub(crate) fn clear(&mut self) {
+        if !self.buffer.is_empty() {
+            self.buffer.clear();
+            self.made = [None; 13];
+        }
+    }
+
+    /// Appends the frame of `news` to an out box. False when the wire cannot say it.
+    pub(crate) fn write(
+        &mut self,
+        news: &mut News<'_>,
+        wire: Wire,
+        shape: Shape<'_>,
+        packet_id: u16,
+        out: &mut Outbox,
+    ) -> bool {
+        let large = news.payload.len() >= self.reference_bytes;
+        if shape.identifiers.is_empty() || wire != Wire::V5 {
+            let slot = slot(wire, shape);
+            let Some(made) = self.made[slot].or_else(|| self.make(slot, news, wire, shape, large)) else {
+                return false;
+            };
+            let start = out.buffer.len();
+            out.buffer
+                .extend_from_slice(&self.buffer[made.start as usize..made.end as usize]);
+            if shape.qos != QoS::AtMostOnce && wire != Wire::Private {
+                let at = start + made.packet_id_at as usize;
+                out.buffer[at..at + 2].copy_from_slice(&packet_id.to_be_bytes());
+            }
+        } else if encode(news, wire, shape, packet_id, large, &mut out.buffer).is_none() {
+            return false;
+        }
+        if large {
+            out.refer(news.share().payload.clone());
+        }
+        true
+    }
+
+    fn make(
+        &mut self,
+        slot: usize,
+        news: &News<'_>,
+        wire: Wire,
+        shape: Shape<'_>,
+        large: bool,
+    ) -> Option<Made> {
+        let start = self.buffer.len();
+        let packet_id_at = encode(news, wire, shape, 0, large, &mut self.buffer)?;
+        let made = Made {
+            start: u32::try_from(start).ok()?,
+            end: u32::try_from(self.buffer.len()).ok()?,
+            packet_id_at: u32::try_from(packet_id_at).ok()?,
+        };
+        self.made[slot] = Some(made);
+        Some(made)
+    }
+}
+
+/// Where a kind of receiver has its frame.
+fn slot(wire: Wire, shape: Shape<'_>) -> usize {
+    let newer = match wire {
+        Wire::Private => return 12,
+        Wire::V5 => 6,
+        Wire::Greeting | Wire::V31 | Wire::V311 => 0,
+    };
+    newer + shape.qos as usize * 2 + usize::from(shape.retain)
+}
+
+/// Appends one frame, without its payload when that is large; returns where its packet id stands.
+fn encode(
+    news: &News<'_>,
+    wire: Wire,
+    shape: Shape<'_>,
+    packet_id: u16,
+    large: bool,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
+    if wire == Wire::Private {
+        let frame = PrivateFrame::DataTrans {
+            flags: 0,
+            payload: news.payload,
+        };
+        if !frame.encode(out) {
+            return None;
+        }
+        if large {
+            out.truncate(out.len() - news.payload.len());
+        }
+        return Some(0);
+    }
+    let at = head(news, shape, packet_id).encode(wire.version(), out)?;
+    if !large {
+        out.extend_from_slice(news.payload);
+    }
+    Some(at)
+}
+
+/// The head of the PUBLISH for one receiver.
+fn head<'n>(news: &'n News<'_>, shape: Shape<'n>, packet_id: u16) -> PublishHead<'n> {
+    PublishHead {
+        dup: false,
+        qos: shape.qos,
+        retain: shape.retain,
+        topic: news.topic,
+        packet_id,
+        identifiers: shape.identifiers,
+        properties: news.properties,
+        payload_len: news.payload.len(),
+    }
+}
+
+/// Bytes of the frame that `wire` would carry; `usize::MAX` when it cannot say it.
+pub(crate) fn frame_size(news: &News<'_>, wire: Wire, shape: Shape<'_>) -> usize {
+    match wire {
+        Wire::Private if news.payload.len() > ringwire_codec::private::PAYLOAD_BYTES_MAX => usize::MAX,
+        Wire::Private => 3 + news.payload.len(),
+        Wire::Greeting | Wire::V31 | Wire::V311 | Wire::V5 => {
+            head(news, shape, 0).packet_size(wire.version())
+        }
+    }
+}
+
+/// Appends a frame that no other receiver shares. False when the wire cannot say it.
+pub(crate) fn write_once(
+    news: &mut News<'_>,
+    wire: Wire,
+    shape: Shape<'_>,
+    (packet_id, dup): (u16, bool),
+    reference_bytes: usize,
+    out: &mut Outbox,
+) -> bool {
+    let large = news.payload.len() >= reference_bytes;
+    let start = out.buffer.len();
+    if encode(news, wire, shape, packet_id, large, &mut out.buffer).is_none() {
+        return false;
+    }
+    if dup {
+        out.buffer[start] |= DUP;
+    }
+    if large {
+        out.refer(news.share().payload.clone());
+    }
+    true
+}

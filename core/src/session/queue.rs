@@ -1,0 +1,79 @@
+//! The queue: messages that wait for a client to come back, to read, or to acknowledge.
+//!
+//! Limited in messages and bytes; at a limit the oldest QoS 0 message goes first, then the oldest of all. The newest is
+//! never the one that goes, unless it alone is over the limit.
+
+use super::window::Outgoing;
+use ringwire_codec::mqtt::QoS;
+use std::collections::VecDeque;
+
+/// What a message costs beside its bytes: the structures that hold it.
+const OVERHEAD_BYTES: usize = 128;
+
+/// Messages waiting in one session.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: VecDeque<Outgoing>,
+    bytes: usize,
+    /// QoS 0 messages among them.
+    unacknowledged: usize,
+}
+
+impl Queue {
+    /// Messages.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Appends.
+    pub(crate) fn push(&mut self, outgoing: Outgoing) {
+        self.bytes += cost(&outgoing);
+        self.unacknowledged += usize::from(outgoing.qos == QoS::AtMostOnce);
+        self.waiting.push_back(outgoing);
+    }
+
+    /// What must go for the limits to hold, one at a time; `None` when they hold.
+    pub(crate) fn overflow(&mut self, messages_max: usize, bytes_max: usize) -> Option<Outgoing> {
+        if self.waiting.len() <= messages_max && self.bytes <= bytes_max {
+            return None;
+        }
+        let mut at = 0;
+        if self.unacknowledged > 0 {
+            at = (self
+                .waiting
+                .iter()
+                .position(|outgoing| outgoing.qos == QoS::AtMostOnce))
+            .expect("one is counted, so one is there");
+        }
+        let outgoing = self.waiting.remove(at)?;
+        self.forget(&outgoing);
+        Some(outgoing)
+    }
+
+    /// The next one to send.
+    pub(crate) fn front(&self) -> Option<&Outgoing> {
+        self.waiting.front()
+    }
+
+    /// Takes the next one to send.
+    pub(crate) fn pop(&mut self) -> Option<Outgoing> {
+        let outgoing = self.waiting.pop_front()?;
+        self.forget(&outgoing);
+        Some(outgoing)
+    }
+
+    fn forget(&mut self, outgoing: &Outgoing) {
+        self.bytes -= cost(outgoing);
+        self.unacknowledged -= usize::from(outgoing.qos == QoS::AtMostOnce);
+    }
+}
+
+fn cost(outgoing: &Outgoing) -> usize {
+    let message = &outgoing.message;
+    OVERHEAD_BYTES + message.topic.len() + message.payload.len() + message.properties.len()
+}

@@ -1,0 +1,239 @@
+//! The window: QoS 1/2 publishes that are on their way to one client and not yet acknowledged.
+//!
+//! Entries stand in the order of sending, which is the order of redelivery at resume. Nothing is sent twice within a
+//! connection. The invariant: what was not yet sent on this connection is a suffix of the entries.
+
+use crate::Message;
+use ringwire_codec::mqtt::QoS;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// One delivery to one session: the shared message and what is this receiver's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// Subscription Identifiers, `None` for none.
+    pub(crate) identifiers: Option<Box<[u32]>>,
+}
+
+/// What a window entry waits for.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// PUBACK or PUBREC.
+    Published(Outgoing),
+    /// PUBCOMP; the message is the client's now.
+    Released,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: u16,
+    /// Was sent on an earlier connection: a redelivery, DUP.
+    again: bool,
+    stage: Stage,
+}
+
+/// The unacknowledged deliveries of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    entries: VecDeque<Entry>,
+    /// How many entries at the end were not sent on this connection.
+    unsent: usize,
+    /// The id last given; ids go up from 1.
+    last: u16,
+    /// Ids went round once: those in use must be skipped from here on.
+    wrapped: bool,
+}
+
+/// What to send for an entry that waits for its first sending on this connection.
+pub(crate) enum Resend<'a> {
+    /// The publish again, with DUP if it was sent before.
+    Publish(u16, bool, &'a Outgoing),
+    /// PUBREL again.
+    Release(u16),
+}
+
+impl Window {
+    /// Entries, sent or not.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Entries that wait for their first sending on this connection.
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// True when another publish may be sent under `max`, and nothing older waits to be sent again.
+    pub(crate) fn has_room(&self, max: u16) -> bool {
+        self.unsent == 0 && self.entries.len() < usize::from(max)
+    }
+
+    /// Takes a delivery that is sent now and gives its packet id.
+    pub(crate) fn push(&mut self, outgoing: Outgoing) -> u16 {
+        assert!(self.unsent == 0, "what waits to be sent again goes first");
+        assert!(self.entries.len() < usize::from(u16::MAX), "a packet id is free");
+        let id = self.free_id();
+        self.entries.push_back(Entry {
+            id,
+            again: false,
+            stage: Stage::Published(outgoing),
+        });
+        id
+    }
+
+    fn free_id(&mut self) -> u16 {
+        loop {
+            self.last = match self.last {
+                u16::MAX => {
+                    self.wrapped = true;
+                    1
+                }
+                last => last + 1,
+            };
+            if !self.wrapped || self.entries.iter().all(|entry| entry.id != self.last) {
+                return self.last;
+            }
+        }
+    }
+
+    /// PUBACK: true when it ended a QoS 1 delivery.
+    pub(crate) fn acknowledge(&mut self, id: u16) -> bool {
+        self.remove_if(id, |stage| match stage {
+            Stage::Published(outgoing) => outgoing.qos == QoS::AtLeastOnce,
+            Stage::Released => false,
+        })
+    }
+
+    /// PUBREC with success: true when PUBREL is due.
+    pub(crate) fn release(&mut self, id: u16) -> bool {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) else {
+            return false;
+        };
+        match &entry.stage {
+            Stage::Published(outgoing) if outgoing.qos != QoS::ExactlyOnce => false,
+            Stage::Published(_) | Stage::Released => {
+                entry.stage = Stage::Released;
+                true
+            }
+        }
+    }
+
+    /// PUBREC with a failure: the client does not want it; true when it ended a QoS 2 delivery.
+    pub(crate) fn refuse(&mut self, id: u16) -> bool {
+        self.remove_if(id, |stage| match stage {
+            Stage::Published(outgoing) => outgoing.qos == QoS::ExactlyOnce,
+            Stage::Released => false,
+        })
+    }
+
+    /// PUBCOMP: true when it ended a QoS 2 delivery.
+    pub(crate) fn complete(&mut self, id: u16) -> bool {
+        self.remove_if(id, |stage| matches!(stage, Stage::Released))
+    }
+
+    fn remove_if(&mut self, id: u16, test: impl Fn(&Stage) -> bool) -> bool {
+        let Some(at) = self.entries.iter().position(|entry| entry.id == id) else {
+            return false;
+        };
+        if !test(&self.entries[at].stage) {
+            return false;
+        }
+        if at >= self.entries.len() - self.unsent {
+            self.unsent -= 1;
+        }
+        self.entries.remove(at);
+        true
+    }
+
+    /// The connection ended: everything is to be sent again on the next one.
+    pub(crate) fn rewind(&mut self) {
+        let sent = self.entries.len() - self.unsent;
+        for entry in self.entries.iter_mut().take(sent) {
+            entry.again = true;
+        }
+        self.unsent = self.entries.len();
+    }
+
+    /// The next entry that was not sent on this connection, if `max` allows another; counts as sent from here on.
+    pub(crate) fn resend(&mut self, max: u16) -> Option<Resend<'_>> {
+        let sent = self.entries.len() - self.unsent;
+        if self.unsent == 0 || sent >= usize::from(max) {
+            return None;
+        }
+        self.unsent -= 1;
+        let entry = &self.entries[sent];
+        Some(match &entry.stage {
+            Stage::Published(outgoing) => Resend::Publish(entry.id, entry.again, outgoing),
+            Stage::Released => Resend::Release(entry.id),
+        })
+    }
+
+    /// Ends the delivery that `resend` just returned: it cannot be sent to this client at all.
+    pub(crate) fn forget(&mut self, id: u16) {
+        self.remove_if(id, |_| true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn outgoing(qos: QoS) -> Outgoing {
+        Outgoing {
+            message: Arc::new(Message {
+                topic: Bytes::from_static(b"t"),
+                payload: Bytes::new(),
+                properties: Bytes::new(),
+                qos,
+                retain: false,
+                publisher: Bytes::new(),
+            }),
+            qos,
+            retain: false,
+            identifiers: None,
+        }
+    }
+
+    #[test]
+    fn ids_go_up_from_one_and_skip_those_in_use_after_a_wrap() {
+        let mut window = Window::default();
+        assert_eq!(window.push(outgoing(QoS::AtLeastOnce)), 1);
+        for id in 2..=u16::MAX {
+            assert_eq!(window.push(outgoing(QoS::AtLeastOnce)), id);
+            assert!(window.acknowledge(id));
+        }
+        assert_eq!(window.push(outgoing(QoS::AtLeastOnce)), 2, "1 is in use");
+    }
+
+    #[test]
+    fn resend_goes_in_order_with_dup_and_pubrel_and_obeys_a_smaller_maximum() {
+        let mut window = Window::default();
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtLeastOnce] {
+            window.push(outgoing(qos));
+        }
+        assert!(window.release(2));
+        window.rewind();
+        assert!(!window.has_room(10), "what waits to be sent again goes first");
+        assert!(matches!(window.resend(2), Some(Resend::Publish(1, true, _))));
+        assert!(matches!(window.resend(2), Some(Resend::Release(2))));
+        assert!(window.resend(2).is_none());
+        assert!(window.complete(2));
+        assert!(matches!(window.resend(2), Some(Resend::Publish(3, true, _))));
+        assert!(window.has_room(3));
+    }
+
+    #[test]
+    fn an_ack_of_the_wrong_kind_ends_nothing() {
+        let mut window = Window::default();
+        let one = window.push(outgoing(QoS::AtLeastOnce));
+        let two = window.push(outgoing(QoS::ExactlyOnce));
+        assert!(
+            !window.acknowledge(two) && !window.complete(two) && !window.release(one) && !window.refuse(one)
+        );
+        assert_eq!(window.len(), 2);
+    }
+}

@@ -1,0 +1,103 @@
+//! Subscribing: who wants what. The interest map hears of a filter before its subscriber is told that it has it.
+
+use crate::access::Operation;
+use crate::index::{FilterId, Subscription};
+use crate::session::Session;
+use crate::{Engine, SessionId};
+use ringwire_codec::mqtt::{QoS, ReasonCode, RetainHandling, SubscribeFilter};
+use ringwire_codec::topic;
+use std::num::NonZeroU32;
+
+impl Engine {
+    /// One filter of a SUBSCRIBE, in any protocol. What was granted, and the filter if its retained messages are due.
+    /// `identifier` 0 is none.
+    pub(crate) fn subscribe(
+        &mut self,
+        id: SessionId,
+        entry: &SubscribeFilter<'_>,
+        identifier: u32,
+    ) -> Result<(ReasonCode, Option<FilterId>), ReasonCode> {
+        let options = entry.options;
+        let session = self.sessions.get(id).expect("a subscriber has a session");
+        self.check_filter(session, entry.filter)?;
+        let is_new = (self.index.find(entry.filter))
+            .is_none_or(|filter| self.index.subscription(filter, id).is_none());
+        if is_new && session.filters.len() >= self.settings.limits.subscriptions {
+            return Err(ReasonCode::QuotaExceeded);
+        }
+        let subscription = Subscription {
+            qos: options.qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            retain_handling: options.retain_handling,
+            identifier: NonZeroU32::new(identifier),
+        };
+        let inserted = self.index.insert(entry.filter, id, subscription);
+        if inserted.first {
+            self.interest.add(entry.filter);
+        }
+        if is_new && let Some(session) = self.sessions.get_mut(id) {
+            session.filters.push(inserted.filter);
+        }
+        let recall = match options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        let granted = match options.qos {
+            QoS::AtMostOnce => ReasonCode::Success,
+            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+        };
+        Ok((granted, recall.then_some(inserted.filter)))
+    }
+
+    fn check_filter(&self, session: &Session, filter: &str) -> Result<(), ReasonCode> {
+        let levels = filter.bytes().filter(|&byte| byte == b'/').count() + 1;
+        if !topic::is_valid_filter(filter) || levels > self.settings.limits.topic_levels {
+            return Err(ReasonCode::TopicFilterInvalid);
+        }
+        if filter.starts_with("$share/") {
+            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        }
+        if !self.may(Operation::Subscribe, session, filter) {
+            return Err(ReasonCode::NotAuthorized);
+        }
+        Ok(())
+    }
+
+    /// Ends one subscription; false when there is none. Nothing that matches only it is sent from here on.
+    pub(crate) fn unsubscribe(&mut self, id: SessionId, filter: &str) -> bool {
+        let Some(filter) = self.index.find(filter) else {
+            return false;
+        };
+        let Some(session) = self.sessions.get_mut(id) else {
+            return false;
+        };
+        let Some(at) = session.filters.iter().position(|&held| held == filter) else {
+            return false;
+        };
+        session.filters.remove(at);
+        if session.recalls > 0 {
+            session.recalls -= self.recalls.forget(id, filter);
+        }
+        self.drop_subscription(id, filter);
+        true
+    }
+
+    /// Takes a subscription out of the index, and the filter off the interest map with its last one.
+    pub(crate) fn drop_subscription(&mut self, id: SessionId, filter: FilterId) {
+        if let Some(removed) = self.index.remove(filter, id)
+            && let Some(text) = removed.last
+        {
+            self.interest.remove(&text);
+        }
+    }
+
+    /// Whether the rules let a session do this.
+    pub(crate) fn may(&self, operation: Operation, session: &Session, topic: &str) -> bool {
+        let client_id = std::str::from_utf8(&session.client_id).unwrap_or_default();
+        self.guard
+            .permit(operation, client_id, session.username.as_deref(), topic)
+    }
+}
