@@ -1,1 +1,105 @@
-fn main() {}
+//! The `ringwire` command. [`serve`] is the story: read the configuration, start the shards, put the admin endpoint on
+//! the control thread, say that all is ready, wait for a signal, drain.
+//!
+//! Everything that goes wrong on the way is one [`Failure`]: a line that says what to do, and an exit code. It decides
+//! nothing about messages (`core/`) and moves none (`shard/`).
+#![forbid(unsafe_code)]
+
+mod command;
+mod config;
+mod control;
+mod cores;
+mod data;
+mod failure;
+mod log;
+mod ready;
+mod stop;
+
+use clap::Parser;
+use command::{Command, CommandLine, Options};
+use config::Config;
+use data::DataDir;
+use failure::Failure;
+use ringwire_shard::Node;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    failure::abort_on_bugs();
+    let CommandLine { command, options } = CommandLine::parse();
+    let done = match command.unwrap_or(Command::Serve(options)) {
+        Command::Serve(options) => serve(&options),
+        Command::Check(options) => check(&options),
+        Command::Example => say(&config::example()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn serve(options: &Options) -> Result<(), Failure> {
+    let allowed = cores::allowed();
+    let config = configuration(options, &allowed)?;
+    let log = log::start(&config.log)?;
+    let stop = stop::Stop::on_signals()?;
+    let data = config.node.data_dir.as_deref().map(DataDir::open).transpose()?;
+    let key = data
+        .as_ref()
+        .map_or_else(data::random, |data| Ok(data.placement_key))?;
+    let admin = config.admin.bind.map(ringwire_admin::Admin::bind).transpose()?;
+    let admin_address = admin.as_ref().map(ringwire_admin::Admin::address);
+
+    let settings = config.settings(&allowed, key, data::random()?[0]);
+    let node = Node::start(settings)?;
+    let control = control::start(admin, &config, &node, key)?;
+    say(&ready::text(
+        &config,
+        node.addresses(),
+        admin_address,
+        &config.shard_cpus(&allowed),
+    ))?;
+
+    let signal = stop.wait();
+    let timeout = Duration::from_millis(config.node.shutdown_timeout_ms);
+    tracing::info!(signal, ?timeout, "draining");
+    let drained = node.drain(timeout);
+    control.stop();
+    // The last lines of the log are written before the failure is, and the lock is held to the end.
+    drop((log, data));
+    if drained {
+        Ok(())
+    } else {
+        Err(Failure::NotDrained(timeout))
+    }
+}
+
+fn check(options: &Options) -> Result<(), Failure> {
+    let allowed = cores::allowed();
+    let config = configuration(options, &allowed)?;
+    say(&format!(
+        "{}: ok: {}\n",
+        options.origin(),
+        ready::summary(&config, &config.shard_cpus(&allowed))
+    ))
+}
+
+fn configuration(options: &Options, allowed: &[usize]) -> Result<Config, Failure> {
+    let sources = options
+        .sources()
+        .map_err(|(path, source)| Failure::File { path, source })?;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    config::load(&sources, allowed)
+        .map_err(|mistakes| Failure::Configuration(config::render(&mistakes, &sources, colour)))
+}
+
+/// Standard output may be a pipe whose reader waits for the ready line: flushed, and a closed one is no reason to stop.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok(())
+}

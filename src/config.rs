@@ -1,0 +1,164 @@
+//! The configuration: every key with a default, overridden by file, environment, `--set` and flags, in this order.
+//!
+//! [`load`] walks the sources and either has a whole, checked [`Config`] or *all* mistakes. What a key is called, may be
+//! and is for stands in `schema` alone. The structs are those of `core/` and `shard/`, filled in place.
+
+mod check;
+mod example;
+mod form;
+mod mistake;
+mod number;
+mod schema;
+mod section;
+mod source;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use example::example;
+pub use mistake::{Mistake, render};
+pub use schema::{Log, LogFormat};
+pub use source::Source;
+
+use crate::cores;
+use ringwire_core::access::Access;
+use ringwire_core::limits::Limits;
+use ringwire_core::settings::{Mqtt, PrivateTcp, Protocol};
+use ringwire_shard::{Bind, Core};
+use schema::{Admin, Node, Shard, Socket};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A whole configuration. `Default` is what runs without any source.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub node: Node,
+    pub log: Log,
+    pub listeners: BTreeMap<String, Listener>,
+    pub limits: Limits,
+    pub shard: Shard,
+    /// `[shard.core.N]` by CPU: `shard.core` with its own keys applied.
+    pub cores: BTreeMap<usize, Core>,
+    pub access: Access,
+    pub admin: Admin,
+}
+
+/// `[listener.NAME]`
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub socket: Socket,
+    pub protocol: Protocol,
+}
+
+/// The types of listeners, by their word in `type`. A listener named so has this type unless it says another.
+pub const TYPES: [&str; 2] = ["mqtt", "emqtcp"];
+
+impl Listener {
+    /// The defaults of a type; `None` for a word that is not in [`TYPES`].
+    pub fn of_type(word: &str) -> Option<Self> {
+        let (port, protocol) = match word {
+            "mqtt" => (1_883, Protocol::Mqtt(Mqtt::default())),
+            "emqtcp" => (8_090, Protocol::PrivateTcp(PrivateTcp::default())),
+            _ => return None,
+        };
+        let socket = Socket::new(SocketAddr::from(([127, 0, 0, 1], port)));
+        Some(Self { socket, protocol })
+    }
+
+    /// Its word in `type`, which is also the scheme of its address.
+    pub fn type_word(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Mqtt(_) => TYPES[0],
+            Protocol::PrivateTcp(_) => TYPES[1],
+        }
+    }
+}
+
+/// The configuration that `sources` describe, or every mistake in them. `allowed`: the CPUs that may be used.
+pub fn load(sources: &[Source], allowed: &[usize]) -> Result<Config, Vec<Mistake>> {
+    let mut syntax = Vec::new();
+    let numbered = sources.iter().enumerate();
+    let roots: Vec<_> = numbered
+        .map(|(index, source)| walk::parse(index, source, &mut syntax))
+        .collect();
+    let mut walk = walk::Walk::default();
+    for (index, root) in roots.iter().enumerate() {
+        walk.root(index, root.get_ref());
+    }
+    let mut listing = sources
+        .iter()
+        .zip(&roots)
+        .filter(|(source, _)| source.lists_listeners);
+    walk.listeners(!listing.any(|(_, root)| root.get_ref().contains_key("listener")));
+    walk.cores();
+    check::between(&mut walk, allowed);
+    // What follows from a slip of the keyboard on the same line would only hide it.
+    walk.mistakes
+        .retain(|mistake| !syntax.iter().any(|slip| slip.shares_line(mistake, sources)));
+    syntax.append(&mut walk.mistakes);
+    if syntax.is_empty() {
+        return Ok(walk.config);
+    }
+    syntax.sort_by_key(|mistake| {
+        mistake
+            .place
+            .as_ref()
+            .map(|place| (place.source, place.span.start))
+    });
+    Err(syntax)
+}
+
+impl Config {
+    /// The listeners to open, in the order of their `ListenerId`s.
+    pub fn enabled(&self) -> impl Iterator<Item = (&String, &Listener)> {
+        self.listeners
+            .iter()
+            .filter(|(_, listener)| listener.socket.enabled)
+    }
+
+    /// The CPU of each shard.
+    pub fn shard_cpus(&self, allowed: &[usize]) -> Vec<usize> {
+        let cpus = self.node.cores.as_deref().unwrap_or(allowed);
+        let one_each = u16::try_from(cpus.len()).unwrap_or(u16::MAX);
+        let most = ringwire_core::interest::SHARDS_MAX;
+        cores::assign(cpus, self.node.shards.unwrap_or(one_each.min(most)))
+    }
+
+    /// What the shards are told. `key`: of the placement; `seed`: of the engines' hashers.
+    pub fn settings(&self, allowed: &[usize], key: [u64; 2], seed: u64) -> ringwire_shard::Settings {
+        let cpus = self.shard_cpus(allowed);
+        let engine = ringwire_core::Settings {
+            shards: u16::try_from(cpus.len()).expect("checked: at most SHARDS_MAX"),
+            placement_key: key,
+            seed,
+            listeners: self.enabled().map(engine_listener).collect(),
+            limits: self.limits.clone(),
+            access: self.access.clone(),
+        };
+        ringwire_shard::Settings {
+            engine: Arc::new(engine),
+            cores: cpus.into_iter().map(|cpu| self.core(cpu)).collect(),
+            binds: self
+                .enabled()
+                .map(|(_, listener)| listener.socket.bind.clone())
+                .collect::<Vec<Bind>>(),
+            mesh_batches: self.shard.mesh.mesh_batches,
+        }
+    }
+
+    fn core(&self, cpu: usize) -> Core {
+        let core = self.cores.get(&cpu).unwrap_or(&self.shard.core).clone();
+        let cpu = Some(cpu);
+        Core { cpu, ..core }
+    }
+}
+
+fn engine_listener((name, listener): (&String, &Listener)) -> ringwire_core::settings::Listener {
+    ringwire_core::settings::Listener {
+        name: name.clone(),
+        max_connections: listener.socket.max_connections,
+        protocol: listener.protocol.clone(),
+    }
+}

@@ -1,0 +1,79 @@
+//! `ringwire.example.toml`: every key with its default, what it may be and why, written from the schema.
+//!
+//! `# ` starts prose and `#key` a key, so that taking the `#` away from every key gives the defaults again (a test does).
+
+use super::section::Section;
+use super::{Config, Listener, TYPES};
+use std::fmt::Write;
+
+const WIDTH: usize = 110;
+
+const HEAD: &str = "\
+# Every key of Ringwire with its default. Take the # away from a key to change it; see what you did with
+#   ringwire check -c FILE
+# Durations are written \"100us\", \"500ms\", \"15s\", \"10m\", \"2h\", \"1d\"; sizes 4096, \"64KB\", \"1MB\" (1 KB is 1,024 bytes).
+# Each key can also be set by environment, RINGWIRE_LISTENER__MQTT__BIND=0.0.0.0:1883, and by flag,
+# --set listener.mqtt.bind=0.0.0.0:1883. Flags win over the environment, which wins over this file.
+# This file was written by `ringwire example`.
+";
+
+/// See the module.
+pub fn example() -> String {
+    let config = Config::default();
+    let mut text = HEAD.to_owned();
+    section(&mut text, "node", &config.node);
+    section(&mut text, "log", &config.log);
+    prose(
+        &mut text,
+        "Listeners. As soon as a file names one, only those it names are opened. A name is free, if `type` is given; \
+         each type has its own keys.",
+    );
+    for word in TYPES {
+        let made = Listener::of_type(word).expect("TYPES lists what of_type knows");
+        let _ = writeln!(
+            text,
+            "\n[listener.{word}]\n# \"mqtt\" (3.1, 3.1.1, 5.0) or \"emqtcp\" (EMQ's private TCP)."
+        );
+        let _ = writeln!(text, "#type = \"{word}\"");
+        keys(&mut text, &made);
+    }
+    section(&mut text, "limits", &config.limits);
+    section(&mut text, "shard", &config.shard);
+    prose(
+        &mut text,
+        "[shard.core.N] takes the same keys but mesh_batches, for the shards on CPU N alone.",
+    );
+    section(&mut text, "access", &config.access);
+    section(&mut text, "admin", &config.admin);
+    text
+}
+
+fn section(text: &mut String, name: &str, section: &impl Section) {
+    let _ = writeln!(text, "\n[{name}]");
+    keys(text, section);
+}
+
+fn keys(text: &mut String, section: &impl Section) {
+    for key in section.keys() {
+        comment(text, &format!("{} Takes {}.", key.reason, key.expects));
+        let _ = writeln!(text, "#{} = {}", key.name, key.value);
+    }
+}
+
+fn prose(text: &mut String, words: &str) {
+    text.push('\n');
+    comment(text, words);
+}
+
+fn comment(text: &mut String, words: &str) {
+    let mut line = "#".to_owned();
+    for word in words.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(text, "{line}");
+            "#".clone_into(&mut line);
+        }
+        line.push(' ');
+        line += word;
+    }
+    let _ = writeln!(text, "{line}");
+}

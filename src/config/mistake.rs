@@ -1,0 +1,96 @@
+//! A mistake in the configuration, with the place it was made, printed with file, line and a caret.
+
+use super::form::Wrong;
+use super::source::Source;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::ops::Range;
+
+/// A span in one of the sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the source.
+    pub source: usize,
+    /// Bytes of its text.
+    pub span: Range<usize>,
+}
+
+/// What is wrong, and where; without a place when it is about a default.
+#[derive(Debug)]
+pub struct Mistake {
+    pub place: Option<Place>,
+    pub wrong: Wrong,
+}
+
+impl Mistake {
+    /// In a source.
+    pub fn within(source: usize, wrong: Wrong) -> Self {
+        let span = wrong.span.clone();
+        let place = Some(Place { source, span });
+        Self { place, wrong }
+    }
+
+    /// Between keys that are right on their own; `place` is where the one to change was set.
+    pub fn between(place: Option<&Place>, title: impl Into<String>, label: impl Into<String>) -> Self {
+        let wrong = Wrong {
+            span: place.map_or(0..0, |place| place.span.clone()),
+            title: title.into(),
+            label: label.into(),
+            help: None,
+        };
+        let place = place.cloned();
+        Self { place, wrong }
+    }
+
+    /// Whether both are on one line of one source.
+    pub fn shares_line(&self, other: &Self, sources: &[Source]) -> bool {
+        let line = |mistake: &Self| {
+            let place = mistake.place.as_ref()?;
+            let before = sources[place.source].text.get(..place.span.start)?;
+            Some((place.source, before.matches('\n').count()))
+        };
+        line(self).is_some() && line(self) == line(other)
+    }
+}
+
+/// All mistakes as text for people.
+pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool) -> String {
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut text = String::new();
+    for mistake in mistakes {
+        text += &render_one(mistake, sources, &renderer);
+        text += "\n\n";
+    }
+    let plural = if mistakes.len() == 1 { "" } else { "s" };
+    text + &format!(
+        "ringwire: error: {} mistake{plural} in the configuration",
+        mistakes.len()
+    )
+}
+
+fn render_one(mistake: &Mistake, sources: &[Source], renderer: &Renderer) -> String {
+    let Wrong {
+        title, label, help, ..
+    } = &mistake.wrong;
+    let headline = Level::ERROR.primary_title(title.as_str());
+    let Some(place) = &mistake.place else {
+        let report = [headline.element(Level::NOTE.message(label.as_str()))];
+        return renderer.render(&report);
+    };
+    let source = &sources[place.source];
+    let mark = AnnotationKind::Primary
+        .span(place.span.clone())
+        .label(label.as_str());
+    let mut group = headline.element(
+        Snippet::source(source.text.as_str())
+            .path(source.origin.as_str())
+            .annotation(mark),
+    );
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}

@@ -1,0 +1,315 @@
+//! Every key of the configuration: its field, form, range and reason. The default is the struct's own `Default`.
+//!
+//! A new key is one row here. `ringwire.example.toml` is written from these rows, and a test compares them.
+
+use super::Listener;
+use super::check::{filter, level, loopback, name, rule, up_topic, user};
+use super::form::{
+    Address, Checked, Cpus, Flag, Form, List, Or, Path, Table, Text, Value, Word, Wrong, microseconds,
+    milliseconds, number, power_of_two, seconds, size,
+};
+use super::section::{Key, Section, section};
+use ringwire_codec::mqtt::QoS;
+use ringwire_core::access::{Access, Operation, Rule, User};
+use ringwire_core::interest::SHARDS_MAX;
+use ringwire_core::limits::Limits;
+use ringwire_core::settings::{AclDenyAction, Mqtt, Overflow, PrivateTcp, Protocol};
+use ringwire_shard::{Bind, Core};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `[node]`
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub name: String,
+    pub data_dir: Option<PathBuf>,
+    pub shards: Option<u16>,
+    pub cores: Option<Vec<usize>>,
+    pub shutdown_timeout_ms: u64,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            name: "ringwire".to_owned(),
+            data_dir: None,
+            shards: None,
+            cores: None,
+            shutdown_timeout_ms: 15_000,
+        }
+    }
+}
+
+section!(Node {
+    name => name: Checked(Text, name), "Name of the node in answers of the admin endpoint.";
+    data_dir => data_dir: Or("none", Path),
+        "Directory for what must survive a restart: at present the key that places clients on shards.";
+    shards => shards: Or("auto", number(1..=u64::from(SHARDS_MAX))),
+        "Threads that serve connections. auto: one for each of `cores`; more than that share cores.";
+    cores => cores: Or("all", Cpus), "CPUs to pin shards to. all: those that the process may run on.";
+    shutdown_timeout => shutdown_timeout_ms: milliseconds(0..=3_600_000),
+        "How long a stop waits for connections to be told and flushed before it ends with exit code 1.";
+});
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+    pub file: Option<PathBuf>,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+            file: None,
+        }
+    }
+}
+
+section!(Log {
+    level => level: Checked(Text, level),
+        "error, warn, info, debug, trace or off; also by package: \"info,ringwire_shard=debug\". RINGWIRE_LOG sets it too.";
+    format => format: Word(&[("\"text\"", LogFormat::Text), ("\"json\"", LogFormat::Json)]),
+        "json: one object a line, for collectors.";
+    file => file: Or("stderr", Path), "Lines are appended to it; rotate it from outside (copytruncate).";
+});
+
+/// What every listener has, whatever it speaks.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    pub enabled: bool,
+    pub bind: Bind,
+    pub max_connections: usize,
+}
+
+impl Socket {
+    /// The defaults, on `address`.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            enabled: true,
+            bind: Bind::new(address),
+            max_connections: 1_024_000,
+        }
+    }
+}
+
+section!(Socket {
+    enabled => enabled: Flag, "false: described here, but not opened.";
+    bind => bind.address: Address, "Loopback by default: opening a broker to a network is a decision. Port 0 lets the kernel choose.";
+    max_connections => max_connections: number(1..=10_000_000),
+        "Connections at a time on one shard; one more is closed, reason quota_exceeded.";
+    backlog => bind.backlog: number(1..=65_535),
+        "Connections that the kernel keeps for each shard until it accepts them; the kernel's somaxconn caps it.";
+    nodelay => bind.nodelay: Flag, "TCP_NODELAY. A turn leaves in one write, so that Nagle's wait gains nothing.";
+    send_timeout => bind.send_timeout_ms: milliseconds(100..=3_600_000),
+        "A client that takes nothing for so long is closed.";
+});
+
+impl Section for Listener {
+    fn keys(&self) -> Vec<Key> {
+        let mut keys = self.socket.keys();
+        keys.append(&mut match &self.protocol {
+            Protocol::Mqtt(mqtt) => mqtt.keys(),
+            Protocol::PrivateTcp(private) => private.keys(),
+        });
+        keys
+    }
+
+    fn set(&mut self, name: &str, value: &Value<'_>, wrong: &mut Vec<Wrong>) -> bool {
+        let own = match &mut self.protocol {
+            Protocol::Mqtt(mqtt) => mqtt.set(name, value, wrong),
+            Protocol::PrivateTcp(private) => private.set(name, value, wrong),
+        };
+        own || self.socket.set(name, value, wrong)
+    }
+}
+
+const QOS: Word<QoS> = Word(&[
+    ("0", QoS::AtMostOnce),
+    ("1", QoS::AtLeastOnce),
+    ("2", QoS::ExactlyOnce),
+]);
+
+section!(Mqtt {
+    idle_timeout => idle_timeout_ms: milliseconds(100..=3_600_000),
+        "From accept to a whole CONNECT; an absolute deadline, single bytes do not push it back.";
+    max_packet_size => max_packet_size: size(128..=268_435_460),
+        "A whole packet, both ways; the Maximum Packet Size of CONNACK.";
+    max_keepalive => max_keepalive_s: seconds(0..=65_535),
+        "Caps keep alive of 5.0 clients (Server Keep Alive). 0: clients choose freely.";
+    session_expiry => session_expiry_s: seconds(0..=u64::from(u32::MAX)),
+        "How long a session outlives its connection: 3.x with Clean Session 0, and the cap for 5.0.";
+    max_clientid_len => max_clientid_len: number(23..=65_535), "Bytes; a longer client id is refused (0x85).";
+});
+
+const OVERFLOW: Word<Overflow> = Word(&[
+    ("\"drop_oldest\"", Overflow::DropOldest),
+    ("\"drop_newest\"", Overflow::DropNewest),
+    ("\"disconnect\"", Overflow::Disconnect),
+]);
+const DENY: Word<AclDenyAction> = Word(&[
+    ("\"ignore\"", AclDenyAction::Ignore),
+    ("\"disconnect\"", AclDenyAction::Disconnect),
+]);
+
+section!(PrivateTcp {
+    idle_timeout => idle_timeout_ms: milliseconds(100..=3_600_000),
+        "From accept to a whole CONNECT; an absolute deadline, single bytes do not push it back.";
+    up_topic => up_topic: Checked(Text, up_topic),
+        "Where a device's data is published. %c: client id, %u: username (a device without one is refused).";
+    dn_topic => dn_topic: Checked(Text, filter),
+        "What the server subscribes to for a device, as up_topic. Empty: no subscription.";
+    max_packet_size => max_packet_size: size(1..=65_535), "Payload of a frame; a bigger one closes the connection.";
+    accept_version_0 => accept_version_0: Flag, "Takes the header 0x10 of old hand-made devices as CONNECT too.";
+    strict => strict: Flag, "Closes on non-zero flags that are ignored otherwise.";
+    allow_slash => allow_slash: Flag, "Allows / in a client id; it then spans several topic levels.";
+    client_id_prefix => client_id_prefix: Text, "Put before each client id, to keep devices apart from MQTT clients.";
+    max_keepalive => max_keepalive_s: seconds(0..=255), "Caps what devices ask for. 0: no cap.";
+    default_keepalive => default_keepalive_s: seconds(0..=65_535),
+        "Imposed on devices that ask for none. 0: none is imposed.";
+    up_qos => up_qos: QOS, "QoS of what devices send. From 1 on a device is slowed down instead of losing data.";
+    up_retain => up_retain: Flag, "Keeps the last message of each device as a retained one.";
+    dn_qos => dn_qos: QOS, "QoS of the subscription to dn_topic.";
+    session_expiry => session_expiry_s: seconds(0..=u64::from(u32::MAX)),
+        "Messages for an absent device wait for so long. 0: the session ends with the connection.";
+    overflow => overflow: OVERFLOW, "What gives way when a device is slower than its messages.";
+    acl_deny_action => acl_deny_action: DENY, "When a rule forbids an up message: drop it, or close as well.";
+});
+
+section!(Limits {
+    outbox_bytes => outbox_bytes: size(4_096..=1 << 30),
+        "Unsent bytes of one connection. At it QoS 0 is dropped and QoS 1/2 waits in the session.";
+    queue_messages => queue_messages: number(1..=10_000_000),
+        "Messages waiting in one session. At it the oldest is dropped, QoS 0 first.";
+    queue_bytes => queue_bytes: size(1_024..=1 << 40), "Bytes waiting in one session. As for queue_messages.";
+    inflight => inflight: number(1..=65_535),
+        "Unacknowledged QoS 1/2 messages to a client that names no Receive Maximum.";
+    receive_maximum => receive_maximum: number(1..=65_535),
+        "Unacknowledged QoS 1/2 messages from a client; one more is DISCONNECT 0x93.";
+    subscriptions => subscriptions: number(1..=10_000_000), "Of one session. At it SUBACK 0x97.";
+    topic_levels => topic_levels: number(1..=65_535), "In a topic or filter; bounds the work of a match.";
+    sessions => sessions: number(1..=100_000_000), "On one shard, connected or kept. At it CONNACK 0x97.";
+    retained_messages => retained_messages: number(0..=1_000_000_000),
+        "On one shard. At it a new topic is delivered but not kept.";
+    retained_bytes => retained_bytes: size(0..=1 << 44), "On one shard. As for retained_messages.";
+    shapes => shapes: number(1..=1_024),
+        "Wildcard patterns a shard subscribes with before it asks for every publish of the node.";
+    reference_bytes => reference_bytes: size(64..=1 << 20), "Payloads from here on are sent without being copied.";
+});
+
+/// `[shard]`, without its tables `[shard.core.N]`.
+#[derive(Clone, Debug, Default)]
+pub struct Shard {
+    pub core: Core,
+    pub mesh: Mesh,
+}
+
+/// What is between shards.
+#[derive(Clone, Debug)]
+pub struct Mesh {
+    pub mesh_batches: usize,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        // A batch holds what one turn produced for one shard; deeper queues only hide a shard that does not keep up.
+        let mesh_batches = 256;
+        Self { mesh_batches }
+    }
+}
+
+section!(Mesh {
+    mesh_batches => mesh_batches: number(1..=65_536),
+        "Batches waiting from one shard to another before QoS 0 is dropped and QoS 1/2 publishers are not read.";
+});
+
+impl Section for Shard {
+    fn keys(&self) -> Vec<Key> {
+        let mut keys = self.core.keys();
+        keys.append(&mut self.mesh.keys());
+        keys
+    }
+
+    fn set(&mut self, name: &str, value: &Value<'_>, wrong: &mut Vec<Wrong>) -> bool {
+        self.core.set(name, value, wrong) || self.mesh.set(name, value, wrong)
+    }
+}
+
+section!(Core {
+    sq_entries => sq_entries: power_of_two(16..=32_768), "Submission queue of the shard's network ring.";
+    cq_entries => cq_entries: power_of_two(32..=65_536), "Completion queue; at least sq_entries.";
+    buffers => buffers: power_of_two(16..=32_768), "Receive buffers, shared by the connections of a shard.";
+    buffer_bytes => buffer_bytes: size(256..=1 << 20), "Size of each.";
+    inputs_per_turn => inputs_per_turn: number(1..=1_000_000),
+        "Completions handled before anything else gets its turn, so that no connection starves another.";
+    spin => spin_us: microseconds(0..=1_000_000), "Polling before a shard sleeps: latency for CPU. 0: sleep at once.";
+});
+
+section!(Access {
+    allow_anonymous => allow_anonymous: Flag, "Lets clients in that give no username.";
+    users => users: List(Checked(Table(nobody), user)), "With users here, any other username is refused.";
+    rules => rules: List(Checked(Table(everything), rule)),
+        "The first that matches decides, and where none matches it is allowed. username and client_id \"*\": anybody.";
+});
+
+fn nobody() -> User {
+    let (username, password) = (String::new(), String::new());
+    User { username, password }
+}
+
+section!(User {
+    username => username: Text, "Exact.";
+    password => password: Text, "In clear; keep the file readable to the broker alone.";
+});
+
+fn everything() -> Rule {
+    Rule {
+        allow: false,
+        username: None,
+        client_id: None,
+        operation: Operation::All,
+        topics: Vec::new(),
+    }
+}
+
+const OPERATION: Word<Operation> = Word(&[
+    ("\"publish\"", Operation::Publish),
+    ("\"subscribe\"", Operation::Subscribe),
+    ("\"all\"", Operation::All),
+]);
+
+section!(Rule {
+    allow => allow: Flag, "The answer.";
+    username => username: Or("*", Text), "Whom it is about.";
+    client_id => client_id: Or("*", Text), "Whom it is about.";
+    operation => operation: OPERATION, "What they want to do.";
+    topics => topics: List(Checked(Text, filter)), "Filters, with %c and %u.";
+});
+
+/// `[admin]`
+#[derive(Clone, Debug)]
+pub struct Admin {
+    pub bind: Option<SocketAddr>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        let bind = Some(SocketAddr::from(([127, 0, 0, 1], 18_083)));
+        Self { bind }
+    }
+}
+
+section!(Admin {
+    bind => bind: Checked(Or("off", Address), loopback),
+        "HTTP: health, metrics and a small API. Loopback only, because it has no credentials yet.";
+});

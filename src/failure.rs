@@ -1,0 +1,82 @@
+//! Why the command ends without success: one line that says what to do, and the exit code.
+//!
+//! 1: the machine or another process is in the way; 2: the configuration or the command line is wrong. A panic is a
+//! bug of ours: one line that names the thread, then abort, because a node with a dead shard must not look alive.
+
+use crate::data::DataError;
+use ringwire_admin::BindError;
+use ringwire_shard::StartError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// All mistakes, already as text with its last line.
+    #[error("{0}")]
+    Configuration(String),
+    /// The configuration file cannot be read.
+    #[error("ringwire: error: cannot read the configuration {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The log file cannot be opened.
+    #[error("ringwire: error: cannot append to the log file {}: {source}", path.display())]
+    LogFile {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data directory.
+    #[error("ringwire: error: {0}")]
+    Data(#[from] DataError),
+    /// The shards.
+    #[error("ringwire: error: {0}")]
+    Start(#[from] StartError),
+    /// The admin endpoint.
+    #[error("ringwire: error: {0}; choose another with --admin ADDRESS, or --admin off")]
+    Admin(#[from] BindError),
+    /// A system call that does not fail on a sound machine.
+    #[error(
+        "ringwire: error: the system refused what every start needs (signals, threads, random numbers): {0}"
+    )]
+    System(#[from] std::io::Error),
+    /// The drain took too long.
+    #[error(
+        "ringwire: error: not drained within {0:?}: connections were cut off; node.shutdown_timeout gives them longer"
+    )]
+    NotDrained(Duration),
+}
+
+impl Failure {
+    /// Prints it; the exit code to end with.
+    pub fn report(self) -> ExitCode {
+        eprintln!("{self}");
+        match self {
+            Self::Configuration(_) | Self::File { .. } => ExitCode::from(2),
+            Self::LogFile { .. }
+            | Self::Data(_)
+            | Self::Start(_)
+            | Self::Admin(_)
+            | Self::System(_)
+            | Self::NotDrained(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// From now on a panic on any thread is one line and the end of the process.
+pub fn abort_on_bugs() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("without a name");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message").replace('\n', " ");
+        eprintln!("ringwire: bug: thread {name} stopped at {place}: {message}; please report this line");
+        std::process::abort();
+    }));
+}
