@@ -26,6 +26,7 @@ pub mod placement;
 mod publish;
 pub mod reason;
 mod recall;
+pub mod retained;
 mod roster;
 mod session;
 pub mod settings;

@@ -20,7 +20,8 @@ pub struct Limits {
     pub topic_levels: usize,
     /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
     pub sessions: usize,
-    /// Retained messages on one shard. At it a new topic is routed but not stored; replacing and clearing go on.
+    /// Retained messages on one shard. At it a new topic is routed but not stored; replacing and clearing go on
+    /// (a replacement that does not fit leaves its topic without one: better none than a stale one).
     pub retained_messages: usize,
     /// Bytes (topic, payload, properties) of retained messages on one shard. At it as for `retained_messages`.
     pub retained_bytes: usize,

@@ -21,7 +21,7 @@ pub enum Parcel {
     Recalled {
         /// The ticket of the question.
         ticket: u64,
-        /// Retained messages in order of their topics' first storing.
+        /// Retained messages in topic order.
         messages: Vec<Arc<Message>>,
         /// No more answers to this ticket follow from this shard.
         last: bool,
