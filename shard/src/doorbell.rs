@@ -31,7 +31,9 @@ impl Doorbell {
     /// Called by the shard before it parks: true when it may. `has_work` must look at every queue whose posters knock
     /// here; it is called after the flag is set, and the shard does not park when it finds something.
     pub fn may_park(&self, has_work: impl FnOnce() -> bool) -> bool {
-        self.sleeping.store(true, Ordering::Relaxed);
+        // A swap, though a store would do: loom does not know that a store comes after the swap of a late knock that
+        // read the store before it, and would see wake-ups lost that C++20's order of modification rules out.
+        self.sleeping.swap(true, Ordering::Relaxed);
         // Pairs with the fence in `knock`: a push that `has_work` does not see comes before a knock that sees the flag.
         fence(Ordering::SeqCst);
         if has_work() {
