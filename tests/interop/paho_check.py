@@ -239,24 +239,12 @@ def subscription_options():
     client.close()
 
 
-def topic_alias():
-    subscriber, publisher = Client("5.0", "sub"), Client("5.0", "pub")
-    subscriber.subscribe("aliased", 1)
-    for topic in ("aliased", "", ""):
-        properties = Properties(PacketTypes.PUBLISH)
-        properties.TopicAlias = 1
-        publisher.publish(topic, "x", 1, properties=properties)
-        subscriber.next("aliased", b"x")
-    subscriber.close()
-    publisher.close()
-
-
 def main():
     for check in (every_qos, retained, will, kept_session, take_over, both_protocols):
         for version in VERSIONS:
             check(version)
             print(f"ok {check.__name__} {version}", flush=True)
-    for check in (properties_pass_through, subscription_options, topic_alias):
+    for check in (properties_pass_through, subscription_options):
         check()
         print(f"ok {check.__name__}", flush=True)
 
