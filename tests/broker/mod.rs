@@ -142,24 +142,79 @@ pub struct Refusal {
     pub stdout: String,
 }
 
+/// What a process may not have.
+#[derive(Clone, Copy)]
+pub enum Restriction {
+    /// None.
+    Free,
+    /// `RLIMIT_...`, soft and hard.
+    Limit(u32, u64),
+    /// `io_uring_setup` ends with this error, as under a container's seccomp profile or on an old kernel.
+    NoIoUring(i32),
+}
+
+impl Restriction {
+    /// Puts it on the calling process. Only system calls, because it runs between fork and exec.
+    fn apply(self) -> std::io::Result<()> {
+        let done = match self {
+            Self::Free => 0,
+            Self::Limit(resource, value) => {
+                let limit = libc::rlimit {
+                    rlim_cur: value,
+                    rlim_max: value,
+                };
+                // SAFETY: `limit` is a valid structure for the length of the call.
+                unsafe { libc::setrlimit(resource, &limit) }
+            }
+            Self::NoIoUring(error) => forbid_io_uring(error),
+        };
+        if done == 0 {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    }
+}
+
+/// A seccomp filter of four instructions.
+fn forbid_io_uring(error: i32) -> i32 {
+    let call = u32::try_from(libc::SYS_io_uring_setup).unwrap_or(u32::MAX);
+    let row = |code: u32, jf: u8, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf,
+        k,
+    };
+    let mut filter = [
+        row(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        row(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, call),
+        row(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            libc::SECCOMP_RET_ERRNO | error.unsigned_abs(),
+        ),
+        row(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: 4,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: `program` points to four instructions that live until the call returns.
+    unsafe {
+        if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
+            return -1;
+        }
+        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program)
+    }
+}
+
 impl Refusal {
-    /// Runs the binary with a resource limit (`RLIMIT_...`, value) until it ends by itself.
-    pub fn of(arguments: &[&str], limit: Option<(u32, u64)>) -> Self {
+    /// Runs the binary under a restriction until it ends by itself.
+    pub fn of(arguments: &[&str], restriction: Restriction) -> Self {
         let mut command = command();
         command.args(arguments);
-        if let Some((resource, value)) = limit {
-            let limit = libc::rlimit {
-                rlim_cur: value,
-                rlim_max: value,
-            };
-            // SAFETY: setrlimit is async-signal-safe and touches nothing of the parent.
-            unsafe {
-                command.pre_exec(move || match libc::setrlimit(resource, &limit) {
-                    0 => Ok(()),
-                    _ => Err(std::io::Error::last_os_error()),
-                });
-            }
-        }
+        // SAFETY: `apply` makes system calls only: nothing is allocated or locked between fork and exec.
+        unsafe { command.pre_exec(move || restriction.apply()) };
         let mut child = command.spawn().expect("the binary starts");
         let status = wait(&mut child);
         let _ = child.kill();

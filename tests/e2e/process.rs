@@ -1,6 +1,6 @@
 //! The process itself: how it starts, what it says when it cannot, how it ends.
 
-use crate::broker::{Broker, PATIENCE, Refusal};
+use crate::broker::{Broker, PATIENCE, Refusal, Restriction};
 use crate::client::{Client, Version};
 use crate::device::Device;
 use std::net::TcpListener;
@@ -40,7 +40,10 @@ fn a_port_taken_by_another_program_is_one_line_and_exit_code_1() {
         } else {
             "mqtt://127.0.0.1:0".to_owned()
         };
-        let refusal = Refusal::of(&["--listen", &listen, "--admin", admin, "--shards", "2"], None);
+        let refusal = Refusal::of(
+            &["--listen", &listen, "--admin", admin, "--shards", "2"],
+            Restriction::Free,
+        );
         assert_one_clear_line(&refusal, &[&address]);
     }
 }
@@ -49,7 +52,10 @@ fn a_port_taken_by_another_program_is_one_line_and_exit_code_1() {
 async fn a_port_taken_by_another_ringwire_is_not_shared_with_it() {
     let mut broker = Broker::start(2);
     let listen = format!("mqtt://{}", broker.mqtt());
-    let refusal = Refusal::of(&["--listen", &listen, "--admin", "off", "--shards", "2"], None);
+    let refusal = Refusal::of(
+        &["--listen", &listen, "--admin", "off", "--shards", "2"],
+        Restriction::Free,
+    );
     assert_one_clear_line(&refusal, &[&broker.mqtt().to_string()]);
     assert!(broker.is_running());
     Client::connect(&broker, Version::V5, "still served")
@@ -60,14 +66,22 @@ async fn a_port_taken_by_another_ringwire_is_not_shared_with_it() {
 
 #[test]
 fn too_little_locked_memory_is_one_line_and_exit_code_1() {
-    let refusal = Refusal::of(&HERE, Some((libc::RLIMIT_MEMLOCK, 16 << 10)));
+    let refusal = Refusal::of(&HERE, Restriction::Limit(libc::RLIMIT_MEMLOCK, 16 << 10));
     assert_one_clear_line(&refusal, &["memlock"]);
 }
 
 #[test]
 fn too_few_open_files_are_one_line_and_exit_code_1() {
-    let refusal = Refusal::of(&HERE, Some((libc::RLIMIT_NOFILE, 32)));
+    let refusal = Refusal::of(&HERE, Restriction::Limit(libc::RLIMIT_NOFILE, 32));
     assert_one_clear_line(&refusal, &["nofile"]);
+}
+
+#[test]
+fn no_io_uring_is_one_line_and_exit_code_1() {
+    for error in [libc::EPERM, libc::ENOSYS] {
+        let refusal = Refusal::of(&HERE, Restriction::NoIoUring(error));
+        assert_one_clear_line(&refusal, &["io_uring"]);
+    }
 }
 
 #[tokio::test]
