@@ -63,6 +63,7 @@ impl Engine {
         let Some(connection) = self.connections.remove(id) else {
             return;
         };
+        self.disarm(connection.timer);
         self.on_listener[connection.listener.index()] -= 1;
         self.stats.closes[reason as usize] += 1;
         self.note_closed(&connection, reason, detail, actions);
@@ -108,24 +109,15 @@ impl Engine {
         if session.expiry_s == 0 {
             return self.end_session(id, actions);
         }
-        let expiry_s = session.expiry_s;
-        let will_delay_s = session.will.as_ref().map(|will| will.delay_s);
-        if expiry_s != u32::MAX {
-            let at = now + u64::from(expiry_s) * 1_000;
-            session.ends_at = Some(at);
-            self.arm_session(id, at);
+        if session.expiry_s != u32::MAX {
+            session.ends_at = Some(now + u64::from(session.expiry_s) * 1_000);
         }
-        match will_delay_s {
+        match session.will.as_ref().map(|will| will.delay_s) {
             None => {}
             Some(0) => self.publish_will(id, actions),
-            Some(delay_s) => {
-                let at = now + u64::from(delay_s) * 1_000;
-                if let Some(session) = self.sessions.get_mut(id) {
-                    session.will_at = Some(at);
-                }
-                self.arm_session(id, at);
-            }
+            Some(delay_s) => session.will_at = Some(now + u64::from(delay_s) * 1_000),
         }
+        self.arm_session(id);
     }
 
     /// A session is over: its will is due at the latest now, its subscriptions and messages go.

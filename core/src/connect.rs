@@ -4,6 +4,7 @@
 //! here: placement, credentials, limits, take-over, clean start, resume.
 
 use crate::SessionId;
+use crate::access::Verdict;
 use crate::connection::{Connection, Wire};
 use crate::session::Session;
 use crate::settings::Protocol;
@@ -37,8 +38,10 @@ pub(crate) struct Greeting<'a> {
 /// Why a client is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Credentials.
-    AuthenticationFailed,
+    /// Wrong credentials.
+    BadCredentials,
+    /// None, where some are needed.
+    NotAuthorized,
     /// No room for another session.
     QuotaExceeded,
 }
@@ -93,6 +96,7 @@ impl Engine {
         let Some(connection) = self.connections.remove(id) else {
             return;
         };
+        self.disarm(connection.timer);
         self.on_listener[connection.listener.index()] -= 1;
         self.stats.client_handed_over += 1;
         actions.hand_overs.push(HandOver {
@@ -128,8 +132,14 @@ impl Engine {
         actions: &mut Actions,
     ) -> Result<bool, Refusal> {
         self.stats.client_connect += 1;
-        if !self.guard.authenticate(greeting.username, greeting.password) {
-            return Err(Refusal::AuthenticationFailed);
+        match self
+            .settings
+            .access
+            .authenticate(greeting.username, greeting.password)
+        {
+            Verdict::Accepted => {}
+            Verdict::BadCredentials => return Err(Refusal::BadCredentials),
+            Verdict::NotAuthorized => return Err(Refusal::NotAuthorized),
         }
         let found = self.sessions.find(greeting.client_id.as_bytes());
         if found.is_none() && self.sessions.len() >= self.settings.limits.sessions {
@@ -174,6 +184,7 @@ impl Engine {
         session.will = None;
         session.will_at = None;
         session.ends_at = None;
+        self.arm_session(id);
         Some(id)
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod mqtt;
 pub(crate) mod private;
 
 use crate::SessionId;
+use crate::wheel::TimerId;
 use crate::{ConnectionId, ListenerId, Time};
 use ringwire_codec::mqtt::Version;
 use std::net::SocketAddr;
@@ -88,8 +89,7 @@ pub(crate) struct Connection {
     pub(crate) opened: Time,
     /// When bytes last arrived.
     pub(crate) heard: Time,
-    /// When its timer fires; another timer of this connection is stale.
-    pub(crate) armed: Option<Time>,
+    pub(crate) timer: Option<TimerId>,
     /// Seconds; 0 is off.
     pub(crate) keepalive_s: u16,
     /// QoS 1/2 publishes that may be on their way to the client.
@@ -114,7 +114,7 @@ impl Connection {
             peer,
             opened,
             heard: opened,
-            armed: None,
+            timer: None,
             keepalive_s: 0,
             window_max: 0,
             packet_size_max: u32::MAX,

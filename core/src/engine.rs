@@ -11,8 +11,9 @@ use crate::publish::Scratch;
 use crate::recall::Recalls;
 use crate::session::Sessions;
 use crate::settings::Listener;
-use crate::stand_in::{Guard, Retained};
-use crate::timers::Timers;
+use crate::stand_in::Retained;
+use crate::timers::Timer;
+use crate::wheel::Wheel;
 use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Parcel, Settings, ShardId, Time};
 use crate::{ConnectionId, stats::Stats};
 use std::collections::VecDeque;
@@ -36,8 +37,7 @@ pub struct Engine {
     pub(crate) interest: Interest,
     pub(crate) retained: Retained,
     pub(crate) recalls: Recalls,
-    pub(crate) guard: Guard,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Wheel<Timer>,
     pub(crate) scratch: Scratch,
     /// Shards whose mesh queue is full, by bit.
     pub(crate) congested: u64,
@@ -66,8 +66,7 @@ impl Engine {
             interest: Interest::new(interest, shard, settings.shards, settings.limits.shapes),
             retained: Retained::new(seed, &settings.limits),
             recalls: Recalls::new(hasher(seed, 2)),
-            guard: Guard::new(&settings.access),
-            timers: Timers::default(),
+            timers: Wheel::new(Time::ZERO),
             scratch: Scratch::new(&settings.limits),
             congested: 0,
             waiting: vec![VecDeque::new(); usize::from(settings.shards)],

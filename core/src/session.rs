@@ -10,6 +10,7 @@ pub(crate) mod window;
 
 use crate::SessionId;
 use crate::index::FilterId;
+use crate::wheel::TimerId;
 use crate::will::Will;
 use crate::{ConnectionId, DropReason, Time};
 use bytes::Bytes;
@@ -33,6 +34,7 @@ pub(crate) struct Session {
     /// When the will is due, and when the session ends, if it is offline.
     pub(crate) will_at: Option<Time>,
     pub(crate) ends_at: Option<Time>,
+    pub(crate) timer: Option<TimerId>,
     /// Seconds; `u32::MAX` never ends.
     pub(crate) expiry_s: u32,
     /// SUBSCRIBEs whose retained messages are still on their way.
@@ -58,6 +60,7 @@ impl Session {
             will: None,
             will_at: None,
             ends_at: None,
+            timer: None,
             expiry_s: 0,
             recalls: 0,
             noted: 0,
@@ -83,16 +86,10 @@ impl Session {
 /// All sessions of a shard: dense, reused ids, found by client id.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    slots: Vec<Slot>,
+    slots: Vec<Option<Session>>,
     free: Vec<SessionId>,
     by_client: hashbrown::HashTable<SessionId>,
     hasher: ahash::RandomState,
-}
-
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    session: Option<Session>,
 }
 
 impl Sessions {
@@ -117,8 +114,8 @@ impl Sessions {
     }
 
     fn client_id(&self, id: SessionId) -> &[u8] {
-        let slot = &self.slots[id.index()];
-        &slot.session.as_ref().expect("a listed session exists").client_id
+        let session = self.slots[id.index()].as_ref();
+        &session.expect("a listed session exists").client_id
     }
 
     /// Adds a session whose client id is not there yet.
@@ -128,14 +125,11 @@ impl Sessions {
             Some(id) => id,
             None => {
                 let id = SessionId(u32::try_from(self.slots.len()).expect("fewer sessions than ids"));
-                self.slots.push(Slot {
-                    generation: 0,
-                    session: None,
-                });
+                self.slots.push(None);
                 id
             }
         };
-        self.slots[id.index()].session = Some(session);
+        self.slots[id.index()] = Some(session);
         let Self {
             slots,
             by_client,
@@ -143,7 +137,7 @@ impl Sessions {
             ..
         } = self;
         by_client.insert_unique(hash, id, |&id| {
-            let session = slots[id.index()].session.as_ref();
+            let session = slots[id.index()].as_ref();
             hasher.hash_one(&session.expect("a listed session exists").client_id[..])
         });
         id
@@ -155,28 +149,21 @@ impl Sessions {
             .find_entry(hash, |&other| other == id)
             .ok()?
             .remove();
-        let slot = &mut self.slots[id.index()];
-        slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id);
-        slot.session.take()
+        self.slots[id.index()].take()
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.slots.get(id.index())?.session.as_ref()
+        self.slots.get(id.index())?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.slots.get_mut(id.index())?.session.as_mut()
-    }
-
-    /// Differs each time that an id is reused.
-    pub(crate) fn generation(&self, id: SessionId) -> u32 {
-        self.slots[id.index()].generation
+        self.slots.get_mut(id.index())?.as_mut()
     }
 
     /// In the order of ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         (self.slots.iter().enumerate())
-            .filter_map(|(index, slot)| Some((SessionId(index as u32), slot.session.as_ref()?)))
+            .filter_map(|(index, slot)| Some((SessionId(index as u32), slot.as_ref()?)))
     }
 }

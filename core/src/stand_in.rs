@@ -1,7 +1,6 @@
 //! Simple, correct and slow: what stands in for the retained store and the access rules until they land.
 
 use crate::Message;
-use crate::access::{Access, Operation};
 use crate::limits::Limits;
 use ringwire_codec::topic;
 use std::collections::BTreeMap;
@@ -51,25 +50,5 @@ impl Retained {
     }
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Guard(Access);
-
-impl Guard {
-    pub(crate) fn new(access: &Access) -> Self {
-        Self(access.clone())
-    }
-    pub(crate) fn authenticate(&self, username: Option<&str>, password: Option<&[u8]>) -> bool {
-        match username {
-            None => self.0.allow_anonymous,
-            Some(_) if self.0.users.is_empty() => true,
-            Some(name) => (self.0.users.iter())
-                .any(|user| user.username == name && Some(user.password.as_bytes()) == password),
-        }
-    }
-    pub(crate) fn permit(&self, _: Operation, _client: &str, _user: Option<&str>, _topic: &str) -> bool {
-        true
     }
 }

@@ -1,6 +1,6 @@
 //! Subscribing: who wants what. The interest map hears of a filter before its subscriber is told that it has it.
 
-use crate::access::Operation;
+use crate::access::{Asker, Operation};
 use crate::index::{FilterId, Subscription};
 use crate::session::Session;
 use crate::{Engine, SessionId};
@@ -96,8 +96,10 @@ impl Engine {
 
     /// Whether the rules let a session do this.
     pub(crate) fn may(&self, operation: Operation, session: &Session, topic: &str) -> bool {
-        let client_id = std::str::from_utf8(&session.client_id).unwrap_or_default();
-        self.guard
-            .permit(operation, client_id, session.username.as_deref(), topic)
+        let asker = Asker {
+            client_id: std::str::from_utf8(&session.client_id).unwrap_or_default(),
+            username: session.username.as_deref(),
+        };
+        self.settings.access.permits(asker, operation, topic)
     }
 }

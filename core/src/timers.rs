@@ -4,44 +4,32 @@
 //! is set again for the real deadline. So a connection costs one timer, however much it sends.
 
 use crate::connection::Wire;
+use crate::wheel::TimerId;
 use crate::{Actions, CloseReason, ConnectionId, Engine, SessionId, Time};
-use std::collections::BTreeSet;
 
-/// What a timer is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a timer is about. It is cleared before its owner goes, so it never meets a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
     Connection(ConnectionId),
-    /// With the generation of the session.
-    Session(SessionId, u32),
-}
-
-/// The timers of a shard.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    due: BTreeSet<(Time, Timer)>,
-}
-
-impl Timers {
-    fn set(&mut self, at: Time, timer: Timer) {
-        self.due.insert((at, timer));
-    }
-
-    fn pop(&mut self, now: Time) -> Option<(Time, Timer)> {
-        let first = *self.due.first()?;
-        (first.0 <= now).then(|| self.due.pop_first())?
-    }
-
-    pub(crate) fn next_wake(&self) -> Option<Time> {
-        self.due.first().map(|&(at, _)| at)
-    }
+    Session(SessionId),
 }
 
 impl Engine {
-    /// Sets the one timer of a connection; an older one is stale from here on.
+    /// Sets the one timer of a connection.
     pub(crate) fn arm(&mut self, id: ConnectionId, at: Time) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.armed = Some(at);
-            self.timers.set(at, Timer::Connection(id));
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let older = connection
+            .timer
+            .replace(self.timers.insert(at, Timer::Connection(id)));
+        self.disarm(older);
+    }
+
+    /// Clears a timer that is still set.
+    pub(crate) fn disarm(&mut self, timer: Option<TimerId>) {
+        if let Some(timer) = timer {
+            self.timers.remove(timer);
         }
     }
 
@@ -50,36 +38,41 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        connection.armed = None;
-        if connection.keepalive_s != 0 {
-            let at = self.now + keepalive_ms(connection.keepalive_s);
-            self.arm(id, at);
+        let keepalive_s = connection.keepalive_s;
+        let idle = connection.timer.take();
+        self.disarm(idle);
+        if keepalive_s != 0 {
+            self.arm(id, self.now + keepalive_ms(keepalive_s));
         }
     }
 
-    /// A session has something due at `at`.
-    pub(crate) fn arm_session(&mut self, id: SessionId, at: Time) {
-        let generation = self.sessions.generation(id);
-        self.timers.set(at, Timer::Session(id, generation));
+    /// Sets the one timer of an offline session, for its will or its end, whichever is first; none if it has neither.
+    pub(crate) fn arm_session(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let next = session.will_at.into_iter().chain(session.ends_at).min();
+        let older = session.timer.take();
+        session.timer = next.map(|at| self.timers.insert(at, Timer::Session(id)));
+        self.disarm(older);
     }
 
     /// Time has passed.
     pub(crate) fn tick(&mut self, actions: &mut Actions) {
-        while let Some((at, timer)) = self.timers.pop(self.now) {
+        while let Some((_, timer)) = self.timers.pop(self.now) {
             match timer {
-                Timer::Connection(id) => self.connection_due(id, at, actions),
-                Timer::Session(id, generation) => self.session_due(id, generation, actions),
+                Timer::Connection(id) => self.connection_due(id, actions),
+                Timer::Session(id) => self.session_due(id, actions),
             }
         }
     }
 
-    fn connection_due(&mut self, id: ConnectionId, at: Time, actions: &mut Actions) {
-        let Some(connection) = self.connections.get_mut(id) else {
-            return;
-        };
-        if connection.armed != Some(at) {
-            return;
-        }
+    fn connection_due(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("timers of closed connections are cleared");
+        connection.timer = None;
         if connection.wire == Wire::Greeting {
             let detail = "no whole CONNECT".to_owned();
             self.close(id, CloseReason::IdleTimeout, detail, actions);
@@ -98,25 +91,22 @@ impl Engine {
         }
     }
 
-    fn session_due(&mut self, id: SessionId, generation: u32, actions: &mut Actions) {
+    fn session_due(&mut self, id: SessionId, actions: &mut Actions) {
         let now = self.now;
-        if self.sessions.get(id).is_none() || self.sessions.generation(id) != generation {
-            return;
-        }
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
-        if self
+        let session = self
             .sessions
-            .get(id)
-            .is_some_and(|session| is_due(session.will_at))
-        {
+            .get_mut(id)
+            .expect("timers of ended sessions are cleared");
+        session.timer = None;
+        let (will, end) = (is_due(session.will_at), is_due(session.ends_at));
+        if will {
             self.publish_will(id, actions);
         }
-        if self
-            .sessions
-            .get(id)
-            .is_some_and(|session| is_due(session.ends_at))
-        {
+        if end {
             self.end_session(id, actions);
+        } else {
+            self.arm_session(id);
         }
     }
 }

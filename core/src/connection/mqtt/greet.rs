@@ -73,12 +73,16 @@ impl Engine {
         let (expiry_s, keepalive_s) = (greeting.expiry_s, greeting.keepalive_s);
         let session_present = match self.admit(id, greeting, actions) {
             Ok(session_present) => session_present,
-            Err(Refusal::AuthenticationFailed) => {
-                let code = ReasonCode::BadUserNameOrPassword;
-                return self.turn_away(id, code, CloseReason::AuthenticationFailed, actions);
-            }
-            Err(Refusal::QuotaExceeded) => {
-                return self.turn_away(id, ReasonCode::QuotaExceeded, CloseReason::QuotaExceeded, actions);
+            Err(refusal) => {
+                let (code, reason) = match refusal {
+                    Refusal::BadCredentials => (
+                        ReasonCode::BadUserNameOrPassword,
+                        CloseReason::AuthenticationFailed,
+                    ),
+                    Refusal::NotAuthorized => (ReasonCode::NotAuthorized, CloseReason::AuthenticationFailed),
+                    Refusal::QuotaExceeded => (ReasonCode::QuotaExceeded, CloseReason::QuotaExceeded),
+                };
+                return self.turn_away(id, code, reason, actions);
             }
         };
         let mut properties = PropertyList::default();
