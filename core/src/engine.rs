@@ -9,9 +9,9 @@ use crate::interest::Interest;
 use crate::placement::Placement;
 use crate::publish::Scratch;
 use crate::recall::Recalls;
+use crate::retained::Retained;
 use crate::session::Sessions;
 use crate::settings::Listener;
-use crate::stand_in::Retained;
 use crate::timers::Timer;
 use crate::wheel::Wheel;
 use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Parcel, Settings, ShardId, Time};
@@ -126,7 +126,7 @@ impl Engine {
                 self.stats.messages_adopted += 1;
                 self.deliver_shared(&message, actions);
             }
-            Parcel::Retain(message) => self.retain(&message, actions),
+            Parcel::Retain(message) => self.retain(message),
             Parcel::Recall { ticket, filter } => self.answer_recall(from, ticket, &filter, actions),
             Parcel::Recalled {
                 ticket,

@@ -30,7 +30,6 @@ pub mod retained;
 mod roster;
 mod session;
 pub mod settings;
-mod stand_in;
 pub mod stats;
 mod subscribe;
 pub mod time;

@@ -184,7 +184,7 @@ impl Engine {
             let home = self.placement.home(news.topic.as_bytes());
             if home == self.shard {
                 let message = news.share().clone();
-                self.retain(&message, actions);
+                self.retain(message);
             } else {
                 self.post(home, news, Parcel::Retain, actions);
             }

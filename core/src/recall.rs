@@ -5,6 +5,7 @@
 //! the same message.
 
 use crate::index::FilterId;
+use crate::retained::Retention;
 use crate::session::frame::{News, Shape};
 use crate::{Actions, DropReason, Engine, Message, Parcel, SessionId, ShardId};
 use ringwire_codec::mqtt::QoS;
@@ -74,17 +75,12 @@ impl Recalls {
 
     /// Forgets the recalls of one filter; returns how many there were.
     pub(crate) fn forget(&mut self, session: SessionId, filter: FilterId) -> u32 {
-        let before = self.waiting.range(tickets(session)).count();
-        let mut stale = Vec::new();
-        for (&ticket, recall) in self.waiting.range(tickets(session)) {
-            if recall.filter == filter {
-                stale.push(ticket);
-            }
-        }
+        let stale: Vec<u64> = (self.waiting.range(tickets(session)))
+            .filter_map(|(&ticket, recall)| (recall.filter == filter).then_some(ticket))
+            .collect();
         for ticket in &stale {
             self.waiting.remove(ticket);
         }
-        debug_assert!(stale.len() <= before);
         stale.len() as u32
     }
 
@@ -108,10 +104,19 @@ fn tickets(session: SessionId) -> std::ops::RangeInclusive<u64> {
 
 impl Engine {
     /// This shard is the home of the message's topic: stores it, or clears what is stored.
-    pub(crate) fn retain(&mut self, message: &Arc<Message>, _actions: &mut Actions) {
-        if !self.retained.store(message) {
-            self.stats.drops[DropReason::RetainedFull as usize] += 1;
+    pub(crate) fn retain(&mut self, message: Arc<Message>) {
+        match self.retained.retain(message, None) {
+            Retention::Stored | Retention::Replaced | Retention::Cleared | Retention::Absent => {}
+            Retention::Full => self.stats.drops[DropReason::RetainedFull as usize] += 1,
         }
+    }
+
+    /// The messages of this shard's store that a filter matches.
+    fn stored(&self, filter: &str) -> Vec<Arc<Message>> {
+        let mut messages = Vec::new();
+        self.retained
+            .for_each_match(filter, self.now, |message| messages.push(message.clone()));
+        messages
     }
 
     /// Asks for the retained messages of a subscription.
@@ -127,7 +132,7 @@ impl Engine {
         let literal = !topic::has_wildcard(&text);
         let home = self.placement.home(text.as_bytes());
         if self.settings.shards == 1 || (literal && home == self.shard) {
-            for message in self.retained.matching(&text) {
+            for message in self.stored(&text) {
                 self.deliver_stored(id, filter, &message, actions);
             }
             return;
@@ -142,7 +147,7 @@ impl Engine {
             }
         }
         if !literal {
-            for message in self.retained.matching(&text) {
+            for message in self.stored(&text) {
                 self.deliver_stored(id, filter, &message, actions);
             }
         }
@@ -150,7 +155,7 @@ impl Engine {
 
     /// Another shard asks.
     pub(crate) fn answer_recall(&mut self, from: ShardId, ticket: u64, filter: &str, actions: &mut Actions) {
-        let messages = self.retained.matching(filter);
+        let messages = self.stored(filter);
         let mut rest = &messages[..];
         loop {
             let (now, later) = rest.split_at(rest.len().min(ANSWER_MESSAGES_MAX));
