@@ -76,7 +76,7 @@ pub fn abort_on_bugs() {
         let name = thread.name().unwrap_or("without a name");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("no message").replace('\n', " ");
-        eprintln!("ringwire: bug: thread {name} stopped at {place}: {message}; please report this line");
+        eprintln!("ringwire: bug: thread {name} panicked at {place}: {message}; please report this line");
         std::process::abort();
     }));
 }

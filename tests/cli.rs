@@ -1,0 +1,217 @@
+//! The command line of the real binary: what `check` says, who overrides whom, exit codes, and the lines of a refusal.
+//!
+//! Nothing here needs a client. The text of every kind of mistake is kept in `tests/cli/mistakes.txt`; write it again
+//! with `RINGWIRE_BLESS=1 cargo test --test cli` and read the difference.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn ringwire() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringwire"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RINGWIRE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(command: &mut Command) -> Ended {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended {
+        code: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
+}
+
+fn check(arguments: &[&str]) -> Ended {
+    run(ringwire().arg("check").args(arguments))
+}
+
+/// Ended with the code, and one line on standard error that starts as such lines do and has `words`.
+fn refused(ended: &Ended, code: i32, words: &[&str]) {
+    let Ended { stderr, .. } = ended;
+    assert_eq!(ended.code, Some(code), "{stderr}");
+    assert!(stderr.starts_with("ringwire: error: "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "no {word} in: {stderr}");
+    }
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn check_shows_every_mistake_with_file_line_and_caret() {
+    let ended = check(&["-c", "mistakes.toml"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/mistakes.txt");
+    if std::env::var_os("RINGWIRE_BLESS").is_some() {
+        std::fs::write(&path, &ended.stderr).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(ended.stderr == kept, "not as kept:\n{}", ended.stderr);
+    for mark in ["mistakes.toml:2:1", "did you mean `name`?", "^^^"] {
+        assert!(kept.contains(mark), "{mark}");
+    }
+}
+
+#[test]
+fn serve_says_the_same_about_a_wrong_file_and_starts_nothing() {
+    let (check, serve) = (
+        check(&["-c", "mistakes.toml"]),
+        run(ringwire().args(["serve", "-c", "mistakes.toml"])),
+    );
+    assert_eq!((check.code, &check.stderr), (serve.code, &serve.stderr));
+    assert_eq!(serve.stdout, "");
+    let alone = run(ringwire().args(["-c", "mistakes.toml"]));
+    assert_eq!(alone.stderr, serve.stderr);
+}
+
+#[test]
+fn a_good_configuration_is_one_line_and_exit_code_0() {
+    let ended = check(&[
+        "--shards",
+        "1",
+        "--admin",
+        "off",
+        "--listen",
+        "mqtt://127.0.0.1:1884",
+    ]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let line = "configuration: ok: mqtt=mqtt://127.0.0.1:1884, admin off, 1 shard on CPU ";
+    assert!(ended.stdout.starts_with(line), "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().count(), 1);
+}
+
+#[test]
+fn the_example_is_a_configuration() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let example = run(ringwire().arg("example"));
+    std::fs::write(file.path(), example.stdout).unwrap();
+    let ended = run(ringwire().args(["check", "-c"]).arg(file.path()));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn listen_repeats_and_the_second_of_a_type_has_a_name_of_its_own() {
+    let listen = ["mqtt://127.0.0.1:0", "mqtt://[::1]:0", "emqtcp://127.0.0.1:0"];
+    let arguments: Vec<_> = listen.iter().flat_map(|address| ["--listen", address]).collect();
+    let ended = check(&arguments);
+    let listeners = "emqtcp=emqtcp://127.0.0.1:0, mqtt=mqtt://127.0.0.1:0, mqtt-2=mqtt://[::1]:0, admin=";
+    assert!(
+        ended.stdout.contains(listeners),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
+}
+
+#[test]
+fn flags_win_over_set_and_set_over_the_environment() {
+    let run = |arguments: &[&str]| {
+        let mut command = ringwire();
+        command.env("RINGWIRE_LISTENER__MQTT__BIND", "127.0.0.1:5001");
+        run(command.args(["check", "--admin", "off"]).args(arguments)).stdout
+    };
+    assert!(run(&[]).contains("mqtt=mqtt://127.0.0.1:5001"));
+    let set = ["--set", "listener.mqtt.bind=127.0.0.1:5002"];
+    assert!(run(&set).contains("mqtt=mqtt://127.0.0.1:5002"));
+    let both = [set[0], set[1], "--listen", "mqtt://127.0.0.1:5003"];
+    assert!(run(&both).contains("ok: mqtt=mqtt://127.0.0.1:5003, admin off"));
+}
+
+#[test]
+fn a_mistake_in_a_flag_or_variable_is_shown_with_its_name() {
+    let mut command = ringwire();
+    command.env("RINGWIRE_LIMITS__INFLIGHT", "lots");
+    let ended = run(command.args([
+        "check",
+        "--set",
+        "node.nmae=x",
+        "--shards",
+        "65",
+        "--cores",
+        "9999",
+    ]));
+    assert_eq!(ended.code, Some(2));
+    for words in [
+        "--> RINGWIRE_LIMITS__INFLIGHT:1:19",
+        "--> --set:1:6",
+        "did you mean `name`?",
+        "--> --shards:1:15",
+        "--> --cores:1:14",
+        "CPU 9999 is not there",
+        "4 mistakes",
+    ] {
+        assert!(ended.stderr.contains(words), "no {words} in:\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    for arguments in [
+        &["--listen", "coap://127.0.0.1:1"][..],
+        &["--listen", "mqtt://localhost"],
+        &["--set", "node.name"],
+        &["--shards", "two"],
+        &["dance"],
+    ] {
+        assert_eq!(run(ringwire().args(arguments)).code, Some(2), "{arguments:?}");
+    }
+    refused(
+        &check(&["-c", "nowhere.toml"]),
+        2,
+        &["cannot read", "nowhere.toml"],
+    );
+}
+
+#[test]
+fn help_documents_the_ready_line_and_the_exit_codes() {
+    for arguments in [&["--help"][..], &["serve", "--help"]] {
+        let ended = run(ringwire().args(arguments));
+        assert_eq!(ended.code, Some(0));
+        for words in [
+            "ready NAME=TYPE://ADDRESS",
+            "Exit codes",
+            "--listen",
+            "RINGWIRE_LISTENER__MQTT__BIND",
+        ] {
+            assert!(ended.stdout.contains(words), "{words}");
+        }
+    }
+    let version = format!("ringwire {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(ringwire().arg("--version")).stdout, version);
+}
+
+#[test]
+fn a_taken_data_directory_is_refused_with_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = std::fs::File::create(dir.path().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let ended = run(ringwire().arg("--data").arg(dir.path()).args([
+        "--listen",
+        "mqtt://127.0.0.1:0",
+        "--admin",
+        "off",
+    ]));
+    refused(&ended, 1, &[dir.path().to_str().unwrap(), "another ringwire"]);
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_is_refused_with_its_name() {
+    let ended = run(ringwire().args(["--set", "log.file=/nowhere/ringwire.log"]));
+    refused(&ended, 1, &["/nowhere/ringwire.log"]);
+}
