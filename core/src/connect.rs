@@ -7,7 +7,7 @@ use crate::SessionId;
 use crate::access::Verdict;
 use crate::connection::{Connection, Wire};
 use crate::session::Session;
-use crate::settings::Protocol;
+use crate::settings::{Overflow, Protocol};
 use crate::will::Will;
 use crate::{
     Actions, Adoption, CloseReason, ConnectionId, Engine, HandOver, ListenerId, Note, ShardId, Time,
@@ -33,6 +33,8 @@ pub(crate) struct Greeting<'a> {
     pub(crate) window_max: u16,
     /// Bytes of a packet to the client.
     pub(crate) packet_size_max: u32,
+    /// `Some` for a private device: what gives way when its queue is full.
+    pub(crate) device: Option<Overflow>,
 }
 
 /// Why a client is not let in.
@@ -169,14 +171,16 @@ impl Engine {
         actions: &mut Actions,
     ) -> Option<SessionId> {
         let session = self.sessions.get_mut(id)?;
-        if greeting.clean_start {
+        // A device knows nothing of an MQTT session's packet ids, nor a client of a device's subscription.
+        let clean_start = greeting.clean_start || session.device.is_some() != greeting.device.is_some();
+        if clean_start {
             // The session ends with its connection, and its will is due at once (5.0 section 3.1.3.2.2).
             session.expiry_s = 0;
         }
         if let Some(older) = session.connection {
             self.stats.session_takenover += 1;
             self.close(older, CloseReason::TakenOver, String::new(), actions);
-        } else if greeting.clean_start {
+        } else if clean_start {
             self.end_session(id, actions);
         }
         let session = self.sessions.get_mut(id)?;
@@ -203,6 +207,7 @@ impl Engine {
         session.clean_start = greeting.clean_start;
         session.expiry_s = greeting.expiry_s;
         session.will = greeting.will;
+        session.device = greeting.device;
         let connection = self.connections.get_mut(id).expect("it is just connecting");
         connection.session = Some(session_id);
         connection.wire = greeting.wire;

@@ -1,13 +1,16 @@
 //! A message into one session: sent now, into its window, into its queue, or dropped with a named reason.
 //!
 //! QoS 0 is for who reads now. QoS 1/2 goes through the window; what finds it full, the out box full, or older messages
-//! waiting, goes to the queue, and `pump` moves it on. So for one session nothing overtakes within QoS 1 and 2.
+//! waiting, goes to the queue, and `pump` moves it on. So for one session nothing overtakes within QoS 1 and 2. A private
+//! device has no window, and its QoS 0 messages wait in the queue like the others.
 
 use crate::connection::Wire;
 use crate::session::Session;
 use crate::session::frame::{News, Shape, frame_size, write_once};
+use crate::session::queue::Queue;
 use crate::session::window::{Outgoing, Resend};
-use crate::{Actions, ConnectionId, DropReason, Engine, Note, SessionId};
+use crate::settings::Overflow;
+use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Note, SessionId};
 use ringwire_codec::mqtt::{Ack, Packet, PacketId, Properties, QoS, ReasonCode};
 
 /// What stands between a delivery and the wire.
@@ -69,10 +72,11 @@ impl Engine {
         actions: &mut Actions,
     ) -> Way {
         let session = self.sessions.get_mut(to).expect("a subscriber has a session");
+        let is_device = session.device.is_some();
         let Some(id) = session.connection else {
             return match shape.qos {
-                QoS::AtMostOnce => Way::Drop(DropReason::Qos0Offline),
-                QoS::AtLeastOnce | QoS::ExactlyOnce => Way::Queue,
+                QoS::AtMostOnce if !is_device => Way::Drop(DropReason::Qos0Offline),
+                QoS::AtMostOnce | QoS::AtLeastOnce | QoS::ExactlyOnce => Way::Queue,
             };
         };
         let connection = self.connections.get(id).expect("a session's connection is live");
@@ -80,7 +84,7 @@ impl Engine {
             return Way::Drop(DropReason::TooLarge);
         }
         let full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;
-        if shape.qos == QoS::AtMostOnce && !patient {
+        if shape.qos == QoS::AtMostOnce && !patient && !is_device {
             return match full {
                 true => Way::Drop(DropReason::SlowConsumer),
                 false => Way::Send(0),
@@ -144,16 +148,34 @@ impl Engine {
         {
             self.watch(id, actions);
         }
-        loop {
-            let queue = self
-                .sessions
-                .get_mut(to)
-                .and_then(|session| session.queue.as_mut());
-            let Some(oldest) = queue.and_then(|queue| queue.overflow(messages_max, bytes_max)) else {
-                return;
-            };
-            let topic = String::from_utf8_lossy(&oldest.message.topic).into_owned();
+        while let Some(victim) = self.overflow(to, messages_max, bytes_max, actions) {
+            let topic = String::from_utf8_lossy(&victim.message.topic).into_owned();
             self.dropped(to, DropReason::QueueFull, &topic, actions);
+        }
+    }
+
+    /// What must go for a session's queue to be within its limits; `None` when it is. Closes a device whose listener
+    /// wants that.
+    fn overflow(
+        &mut self,
+        id: SessionId,
+        messages_max: usize,
+        bytes_max: usize,
+        actions: &mut Actions,
+    ) -> Option<Outgoing> {
+        let is_over = |queue: &Queue| queue.is_over(messages_max, bytes_max);
+        let session = self.sessions.get(id)?;
+        session.queue.as_deref().filter(|queue| is_over(queue))?;
+        if let (Some(Overflow::Disconnect), Some(connection)) = (session.device, session.connection) {
+            let detail = "its queue is full".to_owned();
+            self.close(connection, CloseReason::SlowConsumer, detail, actions);
+        }
+        // A session that is kept without its connection is within its limits too.
+        let session = self.sessions.get_mut(id)?;
+        let queue = session.queue.as_mut()?;
+        match session.device {
+            Some(Overflow::DropNewest) => queue.drop_newest(),
+            None | Some(Overflow::DropOldest | Overflow::Disconnect) => queue.drop_oldest(),
         }
     }
 

@@ -22,6 +22,7 @@ pub mod message;
 pub mod note;
 pub mod outbox;
 pub mod parcel;
+mod placeholder;
 pub mod placement;
 mod publish;
 pub mod reason;

@@ -32,6 +32,8 @@ pub(crate) struct Scratch {
     matches: Vec<Match>,
     identifiers: Vec<u32>,
     pub(crate) frames: Frames,
+    /// The topic of a private device's message.
+    pub(crate) topic: String,
 }
 
 impl Scratch {
@@ -40,6 +42,7 @@ impl Scratch {
             matches: Vec::new(),
             identifiers: Vec::new(),
             frames: Frames::new(limits.reference_bytes),
+            topic: String::new(),
         }
     }
 }
@@ -269,7 +272,7 @@ impl Engine {
         found
     }
 
-    fn count_received(&mut self, id: ConnectionId, qos: QoS) {
+    pub(crate) fn count_received(&mut self, id: ConnectionId, qos: QoS) {
         self.stats.messages_received += 1;
         self.stats.messages_qos_received[qos as usize] += 1;
         if let Some(connection) = self.connections.get_mut(id) {

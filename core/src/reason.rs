@@ -82,7 +82,7 @@ reasons! {
     DropReason {
         /// QoS 0 to a reader whose out buffer is full.
         SlowConsumer = "delivery.dropped.slow_consumer",
-        /// The session's queue was full and the oldest message went.
+        /// The session's queue was full and a message went: the oldest, or the newest where a listener wants that.
         QueueFull = "delivery.dropped.queue_full",
         /// QoS 0 for a session without a connection.
         Qos0Offline = "delivery.dropped.qos0_msg",
@@ -98,6 +98,8 @@ reasons! {
         NoSubscribers = "messages.dropped.no_subscribers",
         /// An access rule said no.
         NotAuthorized = "packets.publish.auth_error",
+        /// An access rule said no to the subscription that the server makes for a device: nothing of it arrives.
+        SubscribeNotAuthorized = "packets.subscribe.auth_error",
         /// A retained message beyond the limits: routed, not stored.
         RetainedFull = "retained.dropped.quota_exceeded",
     }

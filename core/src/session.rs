@@ -10,6 +10,7 @@ pub(crate) mod window;
 
 use crate::SessionId;
 use crate::index::FilterId;
+use crate::settings::Overflow;
 use crate::wheel::TimerId;
 use crate::will::Will;
 use crate::{ConnectionId, DropReason, Time};
@@ -42,6 +43,9 @@ pub(crate) struct Session {
     /// Drop reasons that were already noted, by bit.
     noted: u16,
     pub(crate) clean_start: bool,
+    /// What gives way when the queue of a private device is full. Such a session's QoS 0 messages wait like all others;
+    /// `None` for an MQTT client's.
+    pub(crate) device: Option<Overflow>,
     pub(crate) dropped: u64,
 }
 
@@ -65,6 +69,7 @@ impl Session {
             recalls: 0,
             noted: 0,
             clean_start: true,
+            device: None,
             dropped: 0,
         }
     }

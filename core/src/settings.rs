@@ -84,7 +84,8 @@ pub struct PrivateTcp {
     pub strict: bool,
     /// A `/` in a client id is allowed.
     pub allow_slash: bool,
-    /// Put before each client id, for a namespace apart from MQTT's. Empty: one namespace.
+    /// Put before each client id, for a namespace apart from MQTT's; `%c`, rules and the client list have it too. Empty:
+    /// one namespace.
     pub client_id_prefix: String,
     /// Seconds; caps what devices ask for. 0: no cap.
     pub max_keepalive_s: u16,

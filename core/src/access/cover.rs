@@ -3,6 +3,7 @@
 //! A `$`-topic is covered only by a filter that names its first level, as in matching (5.0 section 4.7.2).
 
 use super::Asker;
+use crate::placeholder::{self, Names};
 use ringwire_codec::topic;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ pub(super) fn rule_covers(rule: &str, asker: Asker<'_>, filter: &str) -> bool {
     if !rule.contains('%') {
         return covers(rule, filter);
     }
-    if rule.contains("%u") && asker.username.is_none() {
+    if placeholder::wants_username(rule) && asker.username.is_none() {
         return false;
     }
     let levels = topic::levels(rule).map(|level| Wanted::of(level, |text| replace(text, asker)));
@@ -52,24 +53,16 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Replaces in one pass: a username that contains `%c` stays as it is.
 fn replace<'a>(text: &'a str, asker: Asker<'_>) -> Cow<'a, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
+    let names = Names {
+        client_id: asker.client_id,
+        username: asker.username,
+    };
     let mut replaced = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        replaced.push_str(&rest[..at]);
-        let by = match rest.as_bytes().get(at + 1) {
-            Some(b'c') => Some(asker.client_id),
-            Some(b'u') => asker.username,
-            Some(_) | None => None,
-        };
-        replaced.push_str(by.unwrap_or("%"));
-        rest = &rest[at + if by.is_some() { 2 } else { 1 }..];
-    }
-    replaced.push_str(rest);
+    placeholder::fill(text, names, &mut replaced);
     Cow::Owned(replaced)
 }
 

@@ -1,7 +1,7 @@
 //! The queue: messages that wait for a client to come back, to read, or to acknowledge.
 //!
-//! Limited in messages and bytes; at a limit the oldest QoS 0 message goes first, then the oldest of all. The newest is
-//! never the one that goes, unless it alone is over the limit.
+//! Limited in messages and bytes. For an MQTT client the oldest QoS 0 message goes first at a limit, then the oldest of
+//! all; what goes for a private device is its listener's choice.
 
 use super::window::Outgoing;
 use ringwire_codec::mqtt::QoS;
@@ -37,11 +37,13 @@ impl Queue {
         self.waiting.push_back(outgoing);
     }
 
-    /// What must go for the limits to hold, one at a time; `None` when they hold.
-    pub(crate) fn overflow(&mut self, messages_max: usize, bytes_max: usize) -> Option<Outgoing> {
-        if self.waiting.len() <= messages_max && self.bytes <= bytes_max {
-            return None;
-        }
+    /// Something must go.
+    pub(crate) fn is_over(&self, messages_max: usize, bytes_max: usize) -> bool {
+        self.waiting.len() > messages_max || self.bytes > bytes_max
+    }
+
+    /// Takes out the oldest QoS 0 message, or the oldest of all.
+    pub(crate) fn drop_oldest(&mut self) -> Option<Outgoing> {
         let mut at = 0;
         if self.unacknowledged > 0 {
             at = (self
@@ -51,6 +53,13 @@ impl Queue {
             .expect("one is counted, so one is there");
         }
         let outgoing = self.waiting.remove(at)?;
+        self.forget(&outgoing);
+        Some(outgoing)
+    }
+
+    /// Takes out the message that came last.
+    pub(crate) fn drop_newest(&mut self) -> Option<Outgoing> {
+        let outgoing = self.waiting.pop_back()?;
         self.forget(&outgoing);
         Some(outgoing)
     }

@@ -141,6 +141,7 @@ impl Engine {
                 .map(|packet| Box::new(will(packet, client_id))),
             window_max: asked.receive_maximum.min(self.settings.limits.inflight),
             packet_size_max: asked.packet_size_max,
+            device: None,
         }
     }
 
