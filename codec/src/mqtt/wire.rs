@@ -199,12 +199,47 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// No NUL and no wildcard: one pass without branches, as topics are too short for a search with vectors to pay.
+/// No NUL and no wildcard. `+` and `#` differ in one bit, which is set before both are looked for at once.
 #[inline]
 fn is_plain_name(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |plain, &byte| {
-        plain & (byte != 0) & (byte != b'+') & (byte != b'#')
-    })
+    let wildcard = u64::from_ne_bytes([b'+'; 8]);
+    let bit = u64::from_ne_bytes([b'+' ^ b'#'; 8]);
+    !any_word(bytes, |word| has_zero(word) | has_zero((word | bit) ^ wildcard))
+}
+
+fn has_nul(bytes: &[u8]) -> bool {
+    any_word(bytes, has_zero)
+}
+
+/// Whether `found` says a non-zero number for any eight bytes in a row. Strings here are too short for a search with
+/// vectors, which has to find out first what the machine can do, to pay.
+#[inline]
+fn any_word(bytes: &[u8], found: impl Fn(u64) -> u64) -> bool {
+    let (words, _) = bytes.as_chunks::<8>();
+    match bytes.last_chunk::<8>() {
+        // The last word overlaps the one before; what is looked at twice does no harm.
+        Some(last) => {
+            words
+                .iter()
+                .chain([last])
+                .fold(0, |sum, word| sum | found(u64::from_ne_bytes(*word)))
+                != 0
+        }
+        None => {
+            // Filled up with a letter, which nobody looks for.
+            let mut word = [b'a'; 8];
+            word.iter_mut()
+                .zip(bytes)
+                .for_each(|(place, &byte)| *place = byte);
+            found(u64::from_ne_bytes(word)) != 0
+        }
+    }
+}
+
+/// Not zero when one of the eight bytes is zero.
+#[inline]
+fn has_zero(word: u64) -> u64 {
+    word.wrapping_sub(u64::from_ne_bytes([0x01; 8])) & !word & u64::from_ne_bytes([0x80; 8])
 }
 
 #[cold]
@@ -215,7 +250,7 @@ fn topic_name_slow(bytes: &[u8], at: usize) -> Result<&str, DecodeError> {
 
 fn check_string(bytes: &[u8], at: usize) -> Result<&str, DecodeError> {
     let string = std::str::from_utf8(bytes).map_err(|_| DecodeError::StringNotUtf8 { at })?;
-    if memchr::memchr(0, bytes).is_some() {
+    if has_nul(bytes) {
         return Err(DecodeError::StringHasNul { at });
     }
     Ok(string)
@@ -287,4 +322,45 @@ pub(super) fn put_field(out: &mut Vec<u8>, field: &[u8]) {
     debug_assert!(field.len() <= FIELD_MAX);
     put_number(out, field.len() as u16);
     out.extend_from_slice(field);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forbidden_byte_is_found_at_every_place_of_every_length() {
+        for len in 0..40 {
+            for at in 0..len {
+                for byte in 0..=255 {
+                    let mut bytes = vec![b'x'; len];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        is_plain_name(&bytes),
+                        !matches!(byte, 0 | b'+' | b'#'),
+                        "{byte} at {at} of {len}"
+                    );
+                    assert_eq!(has_nul(&bytes), byte == 0, "{byte} at {at} of {len}");
+                }
+            }
+            assert!(is_plain_name(&vec![0xFF; len]) && !has_nul(&vec![0xFF; len]));
+        }
+    }
+
+    #[test]
+    fn a_variable_byte_integer_is_read_as_it_is_written() {
+        for value in [0, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, VARIABLE_MAX] {
+            let mut out = Vec::new();
+            put_variable(&mut out, value);
+            assert_eq!(out.len(), variable_len(value));
+            let read = Variable::decode(&out, 0).expect("valid").expect("whole");
+            assert_eq!(
+                (read.value as usize, read.len, read.is_minimal()),
+                (value, out.len(), true)
+            );
+            for cut in 0..out.len() {
+                assert_eq!(Variable::decode(&out[..cut], 0), Ok(None));
+            }
+        }
+    }
 }
