@@ -44,35 +44,7 @@ async fn every_qos_reaches_both_shards_from_both_shards_in_both_versions() {
         }
     }
     for subscriber in &mut subscribers {
-        let got = subscriber.messages(publishers.len() * 3 * 10).await;
-        let mut streams = BTreeMap::<String, Vec<String>>::new();
-        for message in got {
-            assert!(
-                message.topic.ends_with(&format!("/{}", message.qos)),
-                "the QoS is kept: {message:?}"
-            );
-            assert!(
-                !message.retain && !message.dup,
-                "a live message, sent once: {message:?}"
-            );
-            streams
-                .entry(message.topic.clone())
-                .or_default()
-                .push(message.text().to_owned());
-        }
-        assert_eq!(
-            streams.len(),
-            publishers.len() * 3,
-            "every publisher at every QoS: {streams:?}"
-        );
-        for (topic, numbers) in streams {
-            let expected: Vec<_> = (0..10).map(|n| n.to_string()).collect();
-            assert_eq!(
-                numbers, expected,
-                "{topic} at {}: once each, in order",
-                subscriber.id
-            );
-        }
+        each_stream_is_whole_and_in_order(subscriber, publishers.len()).await;
     }
     for shard in ["0", "1"] {
         let label = format!("shard=\"{shard}\"");
@@ -80,6 +52,39 @@ async fn every_qos_reaches_both_shards_from_both_shards_in_both_versions() {
         assert!(
             received >= 60.0,
             "shard {shard} received from its publishers: {received}"
+        );
+    }
+}
+
+/// Ten messages of each publisher at each QoS, once, in order, as they were sent.
+async fn each_stream_is_whole_and_in_order(subscriber: &mut Client, publishers: usize) {
+    let got = subscriber.messages(publishers * 3 * 10).await;
+    let mut streams = BTreeMap::<String, Vec<String>>::new();
+    for message in got {
+        assert!(
+            message.topic.ends_with(&format!("/{}", message.qos)),
+            "the QoS is kept: {message:?}"
+        );
+        assert!(
+            !message.retain && !message.dup,
+            "a live message, sent once: {message:?}"
+        );
+        streams
+            .entry(message.topic.clone())
+            .or_default()
+            .push(message.text().to_owned());
+    }
+    assert_eq!(
+        streams.len(),
+        publishers * 3,
+        "every publisher at every QoS: {streams:?}"
+    );
+    for (topic, numbers) in streams {
+        let expected: Vec<_> = (0..10).map(|n| n.to_string()).collect();
+        assert_eq!(
+            numbers, expected,
+            "{topic} at {}: once each, in order",
+            subscriber.id
         );
     }
 }
