@@ -67,14 +67,39 @@ fn every_key_of_the_example_is_taken_and_its_value_is_the_default() {
     assert_eq!(format!("{:?}", good(&[file(&text)])), defaults);
 }
 
+/// Fields of a struct, which only its Debug text names at run time, without their units.
+fn fields(debug: &str) -> Vec<String> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let own = debug.lines().filter(|line| depth(line) == 4);
+    let names = own.filter_map(|line| Some(line.trim().split_once(": ")?.0.to_owned()));
+    let bare = |name: String| {
+        let units = ["_ms", "_us", "_s"]
+            .iter()
+            .find_map(|unit| name.strip_suffix(unit));
+        units.unwrap_or(&name).to_owned()
+    };
+    names.map(bare).collect()
+}
+
 #[test]
-fn every_limit_of_the_engine_is_a_key() {
-    // The fields of a struct are not known at run time, but its Debug text names them.
-    let debug = format!("{:#?}", Limits::default());
-    let fields = debug.lines().filter_map(|line| line.trim().split_once(": "));
-    let keys = section::Section::keys(&Limits::default());
-    for (field, _) in fields {
-        assert!(keys.iter().any(|key| key.name == field), "{field} has no key");
+fn every_setting_of_engine_and_shard_is_a_key() {
+    let structs: [(&dyn section::Section, String); 4] = [
+        (&Limits::default(), format!("{:#?}", Limits::default())),
+        (&Mqtt::default(), format!("{:#?}", Mqtt::default())),
+        (&PrivateTcp::default(), format!("{:#?}", PrivateTcp::default())),
+        (&Core::default(), format!("{:#?}", Core::default())),
+    ];
+    // `cpu` is `node.cores`; the preempt timer is a knob for tests.
+    let not_keys = ["cpu", "preempt_timer_ns"];
+    for (section, debug) in structs {
+        let keys = section.keys();
+        for field in fields(&debug)
+            .iter()
+            .filter(|field| !not_keys.contains(&field.as_str()))
+        {
+            assert!(keys.iter().any(|key| key.name == *field), "{field} has no key");
+        }
+        assert!(fields(&debug).len() >= keys.len(), "{debug}");
     }
 }
 
