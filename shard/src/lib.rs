@@ -5,11 +5,19 @@
 
 pub mod bell;
 pub mod doorbell;
+pub mod executor;
+mod link;
+mod listen;
 pub mod mailbox;
 pub mod mesh;
 pub mod node;
+mod outgoing;
+mod probe;
+mod pump;
+mod ring;
 pub mod settings;
 mod sync;
+mod wire;
 
 pub use mailbox::{Inbox, Mailbox, Question, Reply};
 pub use node::{Node, StartError};

@@ -48,6 +48,8 @@ pub struct ShardStats {
     pub inputs: u64,
     pub enters: u64,
     pub buffers_exhausted: u64,
+    /// Times that accepting stopped for a moment because the process had no descriptor left.
+    pub accepts_paused: u64,
     pub mesh_batches_sent: u64,
     pub mesh_full: u64,
     pub doorbells: u64,

@@ -1,14 +1,28 @@
 //! A node: its shards, from the probe at start to the drain.
+//!
+//! Everything that can fail for want of a port or a limit fails before a thread runs. Each shard makes its ring on its
+//! own thread (one submitter a ring), tells its bell, waits for the others' bells, and then accepts.
 
-use crate::{Mailbox, Settings};
-use std::net::SocketAddr;
-use std::time::Duration;
+use crate::executor;
+use crate::mailbox::{Inbox, mailbox};
+use crate::mesh::{Port, ports};
+use crate::pump::{Parts, Pump};
+use crate::ring::Ring;
+use crate::ring::system::Resource;
+use crate::{Mailbox, Question, Settings, listen, probe};
+use ringwire_core::{Engine, InterestMap, ShardId};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-/// Why a node did not start. The text says what to do.
+/// Why a node did not start. The text is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener's address cannot be bound.
-    #[error("cannot listen on {address} ({listener}): {source}")]
+    #[error("cannot listen on {address} ({listener}): {source}{}", bind_hint(source))]
     Bind {
         /// Name in the configuration.
         listener: String,
@@ -17,31 +31,322 @@ pub enum StartError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// The kernel is older than what the ring needs, or lacks a part of it.
+    #[error("Linux {release} is too old for Ringwire: it needs io_uring as in 6.1 or later")]
+    OldKernel {
+        /// What `uname -r` says.
+        release: String,
+    },
+    /// The kernel was built without io_uring.
+    #[error("this kernel ({release}) has no io_uring: run Linux 6.1 or later, built with CONFIG_IO_URING")]
+    NoUring {
+        /// What `uname -r` says.
+        release: String,
+    },
+    /// The administrator has switched io_uring off.
+    #[error(
+        "io_uring is switched off (kernel.io_uring_disabled={value}): run `sysctl kernel.io_uring_disabled=0` as root"
+    )]
+    UringDisabled {
+        /// The setting.
+        value: u32,
+    },
+    /// A sandbox forbids io_uring.
+    #[error(
+        "io_uring is forbidden here, probably by a container's seccomp profile: allow io_uring_setup, io_uring_enter and \
+         io_uring_register (docker: --security-opt seccomp=unconfined or a profile of your own)"
+    )]
+    UringForbidden,
+    /// The limit on locked memory.
+    #[error(
+        "the limit on locked memory is {kib} KiB, but {needed_kib} KiB are needed: raise it with `ulimit -l {needed_kib}`, \
+         or LimitMEMLOCK= in a systemd unit"
+    )]
+    LockedMemory {
+        /// The limit.
+        kib: u64,
+        /// What is needed.
+        needed_kib: u64,
+    },
+    /// The limit on open files.
+    #[error(
+        "the limit on open files is {limit}, but {needed} are needed before any client: raise it with `ulimit -n`, or \
+         LimitNOFILE= in a systemd unit"
+    )]
+    OpenFiles {
+        /// The limit.
+        limit: u64,
+        /// What is needed.
+        needed: u64,
+    },
+    /// The limits cannot be read or raised.
+    #[error("cannot read or raise the limits of this process: {0}")]
+    Limits(std::io::Error),
+    /// The network ring cannot be made, for a reason that has no better name.
+    #[error("cannot set up io_uring: {source}")]
+    Ring {
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// glommio could not start.
+    #[error("cannot start shard {shard}{}: {reason}", on_cpu(*cpu))]
+    Executor {
+        /// Which shard.
+        shard: u16,
+        /// The CPU it was to be pinned to.
+        cpu: Option<usize>,
+        /// What glommio said.
+        reason: String,
+    },
+    /// A thread could not be made.
+    #[error("cannot start a thread for shard {shard}: {source}")]
+    Thread {
+        /// Which shard.
+        shard: u16,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A shard's thread ended, or did nothing for too long, before it accepted.
+    #[error("shard {shard} did not start within {} seconds", START_TIMEOUT.as_secs())]
+    NotReady {
+        /// Which shard.
+        shard: u16,
+    },
+}
+
+/// How long all shards together may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+fn bind_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => ": another process listens there; stop it or choose another port",
+        std::io::ErrorKind::PermissionDenied => ": ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        std::io::ErrorKind::AddrNotAvailable => ": no interface of this machine has that address",
+        _ => "",
+    }
+}
+
+fn on_cpu(cpu: Option<usize>) -> String {
+    cpu.map(|cpu| format!(" on CPU {cpu}")).unwrap_or_default()
 }
 
 /// The running shards.
-pub struct Node {}
+pub struct Node {
+    addresses: Vec<SocketAddr>,
+    mailboxes: Vec<Mailbox>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a shard tells the starting thread.
+type Report = (ShardId, Result<Ready, StartError>);
+
+enum Ready {
+    /// The ring is made: how to ring it, and where it wants to hear of the others.
+    Ring(OwnedFd, Sender<Arc<[OwnedFd]>>),
+    Accepting,
+}
 
 impl Node {
     /// Probes the kernel, binds, starts every shard; returns when all of them accept.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let _ = settings;
-        todo!()
+        let shards = settings.cores.len();
+        assert!(
+            shards > 0 && shards == usize::from(settings.engine.shards),
+            "one row a shard"
+        );
+        assert_eq!(
+            settings.binds.len(),
+            settings.engine.listeners.len(),
+            "one row a listener"
+        );
+        probe::probe(&settings)?;
+        let (addresses, doors) = bind_all(&settings)?;
+        let settings = Arc::new(settings);
+        let interest = Arc::new(InterestMap::new(settings.engine.seed));
+        let ports = ports(shards as u16, settings.mesh_batches);
+        let (mailboxes, inboxes) = mailboxes(&ports)?;
+        let (reports, reported) = channel();
+        let origin = Instant::now();
+        let mut threads = Vec::with_capacity(shards);
+        for ((port, inbox), listeners) in ports.into_iter().zip(inboxes).zip(doors) {
+            let shard = port.shard();
+            let parts = Parts {
+                shard,
+                engine: Engine::new(shard, Arc::clone(&settings.engine), Arc::clone(&interest)),
+                settings: Arc::clone(&settings),
+                listeners,
+                port,
+                inbox,
+                origin,
+            };
+            threads.push(spawn(parts, reports.clone())?);
+        }
+        drop(reports);
+        introduce(&reported, shards)?;
+        Ok(Self {
+            addresses,
+            mailboxes,
+            threads,
+        })
     }
 
     /// The bound address of each listener, by `ListenerId`.
     pub fn addresses(&self) -> &[SocketAddr] {
-        todo!()
+        &self.addresses
     }
 
     /// One mailbox a shard.
     pub fn mailboxes(&self) -> &[Mailbox] {
-        todo!()
+        &self.mailboxes
     }
 
     /// Stops accepting, tells MQTT 5 clients 0x8B, flushes, ends the shards. True when all ended within `timeout`.
     pub fn drain(self, timeout: Duration) -> bool {
-        let _ = timeout;
-        todo!()
+        let until = Instant::now() + timeout;
+        let deadline_ms = timeout.as_millis() as u64;
+        for mailbox in &self.mailboxes {
+            let mut question = Question::Drain { deadline_ms };
+            // Given back by a shard that is gone, or whose askers are many: those are answered in a moment.
+            while let Err(back) = mailbox.ask(question)
+                && Instant::now() < until
+            {
+                question = back;
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        // A shard ends by itself at its deadline; it has a moment more for that.
+        let until = until + Duration::from_millis(200);
+        self.threads.into_iter().all(|thread| {
+            while !thread.is_finished() {
+                if Instant::now() >= until {
+                    return false;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread.join().is_ok()
+        })
+    }
+}
+
+/// Every listener of every shard: addresses by listener, sockets by shard and then by listener.
+fn bind_all(settings: &Settings) -> Result<(Vec<SocketAddr>, Vec<Vec<TcpListener>>), StartError> {
+    let shards = settings.cores.len();
+    let mut addresses = Vec::new();
+    let mut doors: Vec<Vec<TcpListener>> = (0..shards).map(|_| Vec::new()).collect();
+    for (bind, listener) in settings.binds.iter().zip(&settings.engine.listeners) {
+        let (address, sockets) = listen::bind(&listener.name, bind, shards)?;
+        addresses.push(address);
+        for (door, socket) in doors.iter_mut().zip(sockets) {
+            door.push(socket);
+        }
+    }
+    Ok((addresses, doors))
+}
+
+fn mailboxes(ports: &[Port]) -> Result<(Vec<Mailbox>, Vec<Inbox>), StartError> {
+    let pairs = ports
+        .iter()
+        .map(|port| mailbox(Arc::clone(port.doorbells()), port.shard()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| StartError::Ring { source })?;
+    Ok(pairs.into_iter().unzip())
+}
+
+/// Collects every shard's bell, gives all bells to each, and waits until each accepts.
+fn introduce(reported: &Receiver<Report>, shards: usize) -> Result<(), StartError> {
+    let until = Instant::now() + START_TIMEOUT;
+    let mut bells: Vec<Option<OwnedFd>> = (0..shards).map(|_| None).collect();
+    let mut waiting = Vec::new();
+    let mut accepting = vec![false; shards];
+    while let Some(missing) = accepting.iter().position(|accepts| !accepts) {
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok((shard, report)) = reported.recv_timeout(left) else {
+            return Err(StartError::NotReady {
+                shard: missing as u16,
+            });
+        };
+        match report? {
+            Ready::Ring(bell, tell) => {
+                bells[shard.index()] = Some(bell);
+                waiting.push(tell);
+            }
+            Ready::Accepting => accepting[shard.index()] = true,
+        }
+        if waiting.len() == shards {
+            let bells: Arc<[OwnedFd]> = bells.iter_mut().filter_map(Option::take).collect();
+            for tell in waiting.drain(..) {
+                // A shard that is gone has reported why.
+                let _ = tell.send(Arc::clone(&bells));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn spawn(parts: Parts, reports: Sender<Report>) -> Result<JoinHandle<()>, StartError> {
+    let shard = parts.shard;
+    thread::Builder::new()
+        .name(format!("ringwire-{}", shard.0))
+        .spawn(move || {
+            let fatal = Fatal(shard);
+            // The starting thread may have given up already.
+            if let Err(error) = shard_main(parts, &reports) {
+                let _ = reports.send((shard, Err(error)));
+            }
+            drop(fatal);
+        })
+        .map_err(|source| StartError::Thread {
+            shard: shard.0,
+            source,
+        })
+}
+
+/// A shard that panics leaves its clients without a home: the process ends, and whoever runs it starts it again.
+struct Fatal(ShardId);
+
+impl Drop for Fatal {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!(
+                "ringwire: shard {} panicked (see above); ending the process",
+                self.0.0
+            );
+            std::process::abort();
+        }
+    }
+}
+
+/// The life of a shard's thread. Errors are those of its start.
+fn shard_main(parts: Parts, reports: &Sender<Report>) -> Result<(), StartError> {
+    let shard = parts.shard;
+    let core = parts.settings.cores[shard.index()].clone();
+    let (executor, background) = executor::make(shard, &core)?;
+    let ring = Ring::new(&core).map_err(refused)?;
+    let bell = ring.bell().map_err(refused)?;
+    let (tell, told) = channel();
+    let report = |ready| reports.send((shard, Ok(ready)));
+    if report(Ready::Ring(bell, tell)).is_err() {
+        return Ok(());
+    }
+    // Another shard did not start: this one has nothing to do.
+    let Ok(bells) = told.recv() else {
+        return Ok(());
+    };
+    let mut pump = Pump::new(parts, ring, bells, background);
+    pump.open().map_err(refused)?;
+    if report(Ready::Accepting).is_err() {
+        return Ok(());
+    }
+    let ended = executor.run(pump.run());
+    // The ring is the shard's life: without it nothing can be told to anyone.
+    ended.unwrap_or_else(|error| panic!("the network ring failed: {error}"));
+    Ok(())
+}
+
+fn refused(error: std::io::Error) -> StartError {
+    let memory = Resource::LockedMemory.limit();
+    match memory {
+        Ok(memory) => probe::refused(error, "", None, memory),
+        Err(error) => StartError::Limits(error),
     }
 }

@@ -1,0 +1,173 @@
+//! The loop of a shard: takes what happened, tells the engine, carries out what it wants, waits.
+//!
+//! A turn takes a bounded number of inputs, reads the clock once, makes one write a socket and one system call. Here is
+//! the waiting and the order of a turn; `turn.rs` maps events to inputs, `carry.rs` actions to the ring. Nothing here
+//! decides about a protocol.
+
+mod carry;
+mod turn;
+
+use crate::executor::Background;
+use crate::listen::Door;
+use crate::mailbox::{Inbox, ShardStats};
+use crate::mesh::Port;
+use crate::outgoing::Outgoing;
+use crate::ring::Ring;
+use crate::wire::Wire;
+use crate::{Core, Settings};
+use ringwire_core::{Actions, ConnectionId, Engine, ShardId, Time};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a shard's thread is given.
+pub(crate) struct Parts {
+    pub(crate) shard: ShardId,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) engine: Engine,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) port: Port,
+    pub(crate) inbox: Inbox,
+    /// The node's start, from which every shard counts its time.
+    pub(crate) origin: Instant,
+}
+
+/// One shard at work.
+pub(crate) struct Pump {
+    shard: ShardId,
+    core: Core,
+    engine: Engine,
+    actions: Actions,
+    wire: Wire,
+    doors: Vec<Door>,
+    port: Port,
+    outgoing: Outgoing,
+    inbox: Inbox,
+    background: Background,
+    /// How to ring each shard.
+    bells: Arc<[OwnedFd]>,
+    stats: ShardStats,
+    origin: Instant,
+    now: Time,
+    /// Open connections whose socket ended in this turn: closed once their last bytes are on their way.
+    ended: Vec<ConnectionId>,
+    /// When the shard must have ended; set by a drain.
+    drained_by: Option<Time>,
+    /// Microseconds parked.
+    parked_us: u64,
+}
+
+impl Pump {
+    pub(crate) fn new(parts: Parts, ring: Ring, bells: Arc<[OwnedFd]>, background: Background) -> Self {
+        let binds = &parts.settings.binds;
+        Self {
+            shard: parts.shard,
+            core: parts.settings.cores[parts.shard.index()].clone(),
+            engine: parts.engine,
+            actions: Actions::default(),
+            wire: Wire::new(ring, binds.iter().map(|bind| bind.send_timeout_ms).collect()),
+            doors: parts.listeners.into_iter().map(Door::new).collect(),
+            port: parts.port,
+            outgoing: Outgoing::new(parts.settings.cores.len()),
+            inbox: parts.inbox,
+            background,
+            bells,
+            stats: ShardStats::default(),
+            origin: parts.origin,
+            now: Time::ZERO,
+            ended: Vec::new(),
+            drained_by: None,
+            parked_us: 0,
+        }
+    }
+
+    /// Arms the doors and the bell: from here on the shard accepts.
+    pub(crate) fn open(&mut self) -> std::io::Result<()> {
+        self.wire.ring.hear(self.inbox.bell().as_fd());
+        for (index, door) in self.doors.iter_mut().enumerate() {
+            door.open(index as u32, &mut self.wire.ring);
+        }
+        self.wire.ring.enter(None)
+    }
+
+    /// Takes turns until the shard is drained.
+    pub(crate) async fn run(mut self) -> std::io::Result<()> {
+        loop {
+            self.now = Time::from_millis(self.origin.elapsed().as_millis() as u64);
+            let unfinished = self.turn();
+            let posting = self.carry_out();
+            if self.is_drained() {
+                return self.wire.ring.enter(None);
+            }
+            self.background.watch(&mut self.wire.ring);
+            self.wait(unfinished || posting)?;
+            if self.background.wants_turn() {
+                self.stats.glommio_yields += 1;
+                let parked = self.background.turn().await;
+                self.stats.glommio_false_parks += u64::from(parked);
+            }
+        }
+    }
+
+    /// Whether everything that a drain asks for is done, or its time is up.
+    fn is_drained(&self) -> bool {
+        self.drained_by
+            .is_some_and(|by| self.now >= by || (self.wire.is_empty() && self.outgoing.stuck() == 0))
+    }
+
+    /// Submits; waits when there is nothing to do.
+    fn wait(&mut self, busy: bool) -> std::io::Result<()> {
+        let wait = self.wait_at_most();
+        if busy || wait.is_zero() {
+            return self.wire.ring.enter(None);
+        }
+        if self.core.spin_us > 0 && self.spin()? {
+            return Ok(());
+        }
+        if self.wire.ring.has_events() {
+            return self.wire.ring.enter(None);
+        }
+        let (port, inbox) = (&self.port, &self.inbox);
+        if !port.doorbell().may_park(|| port.has_work() || inbox.has_work()) {
+            return self.wire.ring.enter(None);
+        }
+        let parked = Instant::now();
+        let entered = self.wire.ring.enter(Some(wait));
+        self.port.doorbell().awake();
+        self.parked_us += parked.elapsed().as_micros() as u64;
+        entered
+    }
+
+    /// Until the next thing that is due.
+    fn wait_at_most(&self) -> Duration {
+        let doors = self.doors.iter().filter_map(Door::opens_at);
+        let due = doors
+            .chain(self.engine.next_wake())
+            .chain(self.wire.next_due())
+            .chain(self.drained_by)
+            .min();
+        if self.background.is_waiting() {
+            return Duration::from_millis(1);
+        }
+        match due {
+            Some(due) => Duration::from_millis(due.millis_since(self.now)),
+            None => Duration::MAX,
+        }
+    }
+
+    /// Looks for work without a system call, for as long as the core is set to. True when there is some.
+    fn spin(&mut self) -> std::io::Result<bool> {
+        self.wire.ring.enter(None)?;
+        let from = Instant::now();
+        let spin = Duration::from_micros(self.core.spin_us);
+        while !(self.wire.ring.has_events() || self.port.has_work() || self.inbox.has_work()) {
+            if from.elapsed() >= spin {
+                return Ok(false);
+            }
+            std::hint::spin_loop();
+        }
+        self.wire.ring.enter(None)?;
+        Ok(true)
+    }
+}

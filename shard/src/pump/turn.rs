@@ -1,0 +1,229 @@
+//! The first half of a turn: what happened becomes inputs of the engine.
+
+use super::Pump;
+use crate::link::Reading;
+use crate::mailbox::{Question, ShardStats};
+use crate::mesh::Envelope;
+use crate::ring::Event;
+use crate::ring::flight::Batch;
+use ringwire_core::input::SocketCause;
+use ringwire_core::{ConnectionId, Input, ListenerId, ShardId};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Questions answered in one turn; they may be as dear as a page of clients.
+const QUESTIONS_A_TURN: usize = 8;
+
+impl Pump {
+    /// Takes what happened, up to the turn's bound. True when something may be left.
+    pub(super) fn turn(&mut self) -> bool {
+        self.stats.turns += 1;
+        let limit = self.core.inputs_per_turn;
+        let mut events = 0;
+        while events < limit
+            && let Some(event) = self.wire.ring.next_event()
+        {
+            events += 1;
+            self.event(event);
+        }
+        let mut envelopes = 0;
+        while envelopes < limit
+            && let Some(count) = self.take_batch()
+        {
+            envelopes += count;
+        }
+        let mut questions = 0;
+        while questions < QUESTIONS_A_TURN
+            && let Some(question) = self.inbox.take()
+        {
+            questions += 1;
+            self.answer(question);
+        }
+        self.timers();
+        self.stats.inputs += (events + envelopes) as u64;
+        events >= limit || envelopes >= limit || questions >= QUESTIONS_A_TURN
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input, &mut self.actions);
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Accepted {
+                listener,
+                socket,
+                more,
+            } => {
+                self.accepted(listener, socket);
+                if !more {
+                    self.accept_ended(listener, 0);
+                }
+            }
+            Event::AcceptEnded { listener, errno } => self.accept_ended(listener, errno),
+            Event::Received {
+                connection,
+                filled,
+                more,
+            } => {
+                if self.wire.is_open(connection) {
+                    let bytes = self.wire.ring.bytes(&filled);
+                    let input = Input::Received { connection, bytes };
+                    self.engine.handle(self.now, input, &mut self.actions);
+                }
+                self.wire.ring.give_back(filled);
+                self.wire.received(connection, more);
+            }
+            Event::ReceiveEnded { connection, errno } => {
+                if errno == libc::ENOBUFS {
+                    self.stats.buffers_exhausted += 1;
+                }
+                let cause = self.wire.receive_ended(connection, errno, &mut self.actions);
+                self.ended(connection, cause);
+            }
+            Event::Progressed { connection, left } => {
+                self.actions.outbox(connection).in_flight = left;
+                self.drained(connection);
+            }
+            Event::Sent {
+                connection,
+                batch,
+                errno,
+            } => self.sent(connection, batch, errno),
+            Event::Rung { armed: true } => {}
+            Event::Rung { armed: false } => self.wire.ring.hear(self.inbox.bell().as_fd()),
+            Event::Background { ring } => self.background.ready(ring),
+        }
+    }
+
+    fn accepted(&mut self, listener: u32, socket: OwnedFd) {
+        let listener = ListenerId(listener as u16);
+        let socket = TcpStream::from(socket);
+        // A peer that is gone already has no address, and there is nobody to talk to.
+        let Ok(peer) = socket.peer_addr() else {
+            return;
+        };
+        if self.drained_by.is_some() {
+            return;
+        }
+        if let Some(connection) = self.wire.open(socket, listener, Reading::Greeting) {
+            self.tell(Input::Opened {
+                connection,
+                listener,
+                peer,
+            });
+        }
+    }
+
+    fn accept_ended(&mut self, listener: u32, errno: i32) {
+        if self.doors[listener as usize].ended(errno, self.now) {
+            self.stats.accepts_paused += 1;
+        }
+    }
+
+    fn sent(&mut self, connection: ConnectionId, batch: Batch, errno: i32) {
+        let cause = self.wire.sent(connection, batch, errno, &mut self.actions);
+        self.ended(connection, cause);
+        self.drained(connection);
+    }
+
+    /// The engine may have asked to be told when a slow reader has caught up.
+    fn drained(&mut self, connection: ConnectionId) {
+        if !self.wire.is_open(connection) {
+            return;
+        }
+        let outbox = self.actions.outbox(connection);
+        if outbox.watch && outbox.backlog() <= outbox.low_water {
+            outbox.watch = false;
+            self.tell(Input::Drained { connection });
+        }
+    }
+
+    fn ended(&mut self, connection: ConnectionId, cause: Option<SocketCause>) {
+        if let Some(cause) = cause {
+            self.tell(Input::Closed { connection, cause });
+            self.ended.push(connection);
+        }
+    }
+
+    /// Takes one batch from the mesh: how many envelopes there were.
+    fn take_batch(&mut self) -> Option<usize> {
+        let (ring, bells) = (&mut self.wire.ring, &self.bells);
+        let doorbells = &mut self.stats.doorbells;
+        let (from, mut batch) = self.port.take(|shard| {
+            *doorbells += 1;
+            ring.ring(bells[shard.index()].as_fd());
+        })?;
+        let count = batch.len();
+        for envelope in batch.drain(..) {
+            self.envelope(from, envelope);
+        }
+        self.port.recycle(batch);
+        Some(count)
+    }
+
+    fn envelope(&mut self, from: ShardId, envelope: Envelope) {
+        match envelope {
+            Envelope::Parcel(parcel) => self.tell(Input::Parcel { from, parcel }),
+            Envelope::HandOver { fd, adoption } => {
+                let socket = TcpStream::from(fd);
+                if let Some(connection) = self.wire.open(socket, adoption.listener, Reading::Home) {
+                    self.tell(Input::Adopted { connection, adoption });
+                }
+            }
+        }
+    }
+
+    fn timers(&mut self) {
+        for connection in self.wire.tick(self.now, &mut self.actions) {
+            let cause = SocketCause::SendTimeout;
+            self.tell(Input::Closed { connection, cause });
+        }
+        for (index, door) in self.doors.iter_mut().enumerate() {
+            if door.opens_at().is_some_and(|at| at <= self.now) {
+                door.open(index as u32, &mut self.wire.ring);
+            }
+        }
+        if self.engine.next_wake().is_some_and(|wake| wake <= self.now) {
+            self.tell(Input::Tick);
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
+        match question {
+            Question::Ping { reply } => reply(()),
+            Question::Stats { reply } => reply(self.snapshot()),
+            Question::Clients { after, limit, reply } => reply(self.engine.clients(after.as_deref(), limit)),
+            Question::Client { client_id, reply } => reply(self.engine.client(&client_id)),
+            Question::Kick { client_id, reply } => {
+                let known = self.engine.client(&client_id).is_some();
+                self.tell(Input::Kick {
+                    client_id: &client_id,
+                });
+                reply(known);
+            }
+            Question::Publish { message, reply } => {
+                self.tell(Input::Inject { message });
+                reply(());
+            }
+            Question::Drain { deadline_ms } => self.drain(deadline_ms),
+        }
+    }
+
+    fn drain(&mut self, deadline_ms: u64) {
+        self.drained_by = Some(self.now + deadline_ms);
+        for (index, door) in self.doors.iter_mut().enumerate() {
+            door.close(index as u32, &mut self.wire.ring);
+        }
+        self.tell(Input::Drain);
+    }
+
+    fn snapshot(&self) -> ShardStats {
+        ShardStats {
+            engine: self.engine.stats(),
+            enters: self.wire.ring.enters,
+            busy_ms: self.now.as_millis().saturating_sub(self.parked_us / 1_000),
+            ..self.stats.clone()
+        }
+    }
+}

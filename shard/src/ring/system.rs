@@ -1,0 +1,233 @@
+//! System calls that neither std nor the io-uring crate wraps: limits of the process, listening sockets that share a
+//! port, and what TCP has got through. Each is a small safe function; nothing here keeps state.
+
+use std::io;
+use std::mem::size_of;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Soft and hard limit of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub soft: u64,
+    pub hard: u64,
+}
+
+/// The resources that Ringwire looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resource {
+    OpenFiles,
+    LockedMemory,
+}
+
+impl Resource {
+    fn code(self) -> libc::__rlimit_resource_t {
+        match self {
+            Resource::OpenFiles => libc::RLIMIT_NOFILE,
+            Resource::LockedMemory => libc::RLIMIT_MEMLOCK,
+        }
+    }
+
+    /// The limit of this process.
+    pub(crate) fn limit(self) -> io::Result<Limit> {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the kernel writes one `rlimit` to a valid address.
+        check(unsafe { libc::getrlimit(self.code(), &mut limit) })?;
+        Ok(Limit {
+            soft: limit.rlim_cur,
+            hard: limit.rlim_max,
+        })
+    }
+
+    /// Raises the soft limit to the hard one and says what is then allowed.
+    pub(crate) fn raise(self) -> io::Result<Limit> {
+        let before = self.limit()?;
+        if before.soft == before.hard {
+            return Ok(before);
+        }
+        let limit = libc::rlimit {
+            rlim_cur: before.hard,
+            rlim_max: before.hard,
+        };
+        // SAFETY: the kernel reads one `rlimit` from a valid address.
+        check(unsafe { libc::setrlimit(self.code(), &limit) })?;
+        self.limit()
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result)
+}
+
+/// A TCP socket of an address' family, close-on-exec, blocking (the ring does not need it otherwise).
+pub(crate) fn tcp_socket(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => libc::AF_INET,
+        SocketAddr::V6(_) => libc::AF_INET6,
+    };
+    // SAFETY: no memory is passed.
+    let fd = check(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel just gave us this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sets a boolean or number option of a socket.
+pub(crate) fn set_option(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the kernel reads one `c_int` from a valid address.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Binds a socket.
+pub(crate) fn bind(socket: &OwnedFd, address: &SocketAddr) -> io::Result<()> {
+    let result = match address {
+        SocketAddr::V4(address) => {
+            let raw = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(address.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: address and length of one `sockaddr_in`, read during the call only.
+            unsafe {
+                libc::bind(
+                    socket.as_raw_fd(),
+                    (&raw const raw).cast(),
+                    size_of::<libc::sockaddr_in>() as u32,
+                )
+            }
+        }
+        SocketAddr::V6(address) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: address.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: address.ip().octets(),
+                },
+                sin6_scope_id: address.scope_id(),
+            };
+            // SAFETY: address and length of one `sockaddr_in6`, read during the call only.
+            unsafe {
+                libc::bind(
+                    socket.as_raw_fd(),
+                    (&raw const raw).cast(),
+                    size_of::<libc::sockaddr_in6>() as u32,
+                )
+            }
+        }
+    };
+    check(result).map(drop)
+}
+
+/// Listens.
+pub(crate) fn listen(socket: OwnedFd, backlog: u32) -> io::Result<TcpListener> {
+    let backlog = libc::c_int::try_from(backlog).unwrap_or(libc::c_int::MAX);
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Closing this socket will forget what it has not sent, with a reset to the peer.
+pub(crate) fn reset_on_close(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: the kernel reads one `linger` from a valid address.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of::<libc::linger>() as libc::socklen_t,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Bytes of this connection that the peer has acknowledged since it was opened: whether a slow reader moves at all.
+pub(crate) fn bytes_acknowledged(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    /// Offset of `tcpi_bytes_acked` in the kernel's `struct tcp_info` (Linux 4.1 and later; the struct only grows).
+    const BYTES_ACKED: usize = 120;
+    let mut info = [0u8; BYTES_ACKED + 8];
+    let mut length = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to a buffer of that length.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    check(result)?;
+    let mut number = [0u8; 8];
+    number.copy_from_slice(&info[BYTES_ACKED..]);
+    Ok(u64::from_ne_bytes(number))
+}
+
+/// The rings that this process has open, by descriptor: how the ones glommio makes and does not name are found.
+pub(crate) fn open_rings() -> Vec<RawFd> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter(|entry| {
+            std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "anon_inode:[io_uring]")
+        })
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpStream;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn acknowledged_bytes_grow_with_what_the_peer_takes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_server, _) = listener.accept().unwrap();
+        let before = bytes_acknowledged(client.as_fd()).unwrap();
+        client.write_all(&[7; 1_000]).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while bytes_acknowledged(client.as_fd()).unwrap() < before + 1_000 {
+            assert!(std::time::Instant::now() < deadline, "nothing was acknowledged");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_raised_limit_is_the_hard_one() {
+        let raised = Resource::OpenFiles.raise().unwrap();
+        assert_eq!(raised.soft, raised.hard);
+    }
+}
