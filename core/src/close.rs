@@ -29,6 +29,8 @@ impl Engine {
         {
             connection.held = 0;
             self.consume_inbox(id, actions);
+            // The socket is gone already: what was handled may have asked to close it.
+            actions.closes.retain(|&(closed, _)| closed != id);
         }
         self.congested = congested;
     }

@@ -97,7 +97,7 @@ impl Engine {
             Input::Congested { shard } => self.congested |= 1 << shard.0,
             Input::Relieved { shard } => self.relieved(shard, actions),
             Input::Kick { client_id } => self.kick(client_id, actions),
-            Input::Inject { message } => self.publish_shared(&message, actions),
+            Input::Inject { message } => self.inject(&message, actions),
             Input::Tick => self.tick(actions),
             Input::Drain => self.drain(actions),
         }

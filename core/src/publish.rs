@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::session::frame::{Frames, News, Shape};
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
 use ringwire_codec::mqtt::{Ack, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode};
+use ringwire_codec::topic;
 use std::sync::Arc;
 
 /// What became of a publish that a client offered.
@@ -88,8 +89,7 @@ impl Engine {
         let reason = match self.offer(from, publish, actions) {
             Offer::Taken => ReasonCode::Success,
             Offer::Congested(shard) => {
-                self.waiting[shard.index()].push_back(id);
-                self.hold(id, held::CONGESTED, actions);
+                self.wait_for(shard, id, actions);
                 return Flow::Hold;
             }
             Offer::Denied => ReasonCode::NotAuthorized,
@@ -116,8 +116,7 @@ impl Engine {
 
     /// Routes what a client publishes, if it may and if it can be taken now. Any protocol.
     pub(crate) fn offer(&mut self, from: SessionId, publish: &Publish<'_>, actions: &mut Actions) -> Offer {
-        let levels = publish.topic.bytes().filter(|&byte| byte == b'/').count() + 1;
-        if levels > self.settings.limits.topic_levels {
+        if topic_levels(publish.topic) > self.settings.limits.topic_levels {
             return Offer::TooManyLevels;
         }
         let session = self.sessions.get(from).expect("a publisher has a session");
@@ -138,13 +137,25 @@ impl Engine {
         Offer::Taken
     }
 
-    /// A message that no client publishes now: a will, or the administrator's. Always taken.
-    pub(crate) fn publish_shared(&mut self, message: &Arc<Message>, actions: &mut Actions) {
-        let Some(mut news) = News::shared(message) else {
-            return;
-        };
+    /// A message of the administrator's. Always taken, if its topic is one that a client could publish to.
+    pub(crate) fn inject(&mut self, message: &Arc<Message>, actions: &mut Actions) {
+        if let Some(mut news) = News::shared(message)
+            && topic::is_valid_name(news.topic)
+            && topic_levels(news.topic) <= self.settings.limits.topic_levels
+        {
+            self.route_always(None, &mut news, actions);
+        }
+    }
+
+    /// Routes a message whose publisher cannot be made to wait.
+    pub(crate) fn route_always(
+        &mut self,
+        from: Option<SessionId>,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) {
         let targets = self.targets(news.topic);
-        self.route(None, targets, &mut news, actions);
+        self.route(from, targets, news, actions);
     }
 
     /// A message that another shard routed here.
@@ -160,6 +171,17 @@ impl Engine {
             return ShardSet::default();
         }
         ShardSet(self.interest.probe(topic).0 & self.others)
+    }
+
+    /// A publish needs a congested shard: its connection is not read until that has room.
+    pub(crate) fn wait_for(&mut self, shard: ShardId, id: ConnectionId, actions: &mut Actions) {
+        let waiting = &mut self.waiting[shard.index()];
+        if waiting.len() > 2 * self.connections.len() {
+            // Connections that ended while they waited.
+            waiting.retain(|&id| self.connections.get(id).is_some());
+        }
+        waiting.push_back(id);
+        self.hold(id, held::CONGESTED, actions);
     }
 
     /// The first congested shard that a publish needs.
@@ -312,6 +334,11 @@ impl Engine {
             QoS::ExactlyOnce => self.answer(id, &Packet::PubRec(ack), actions),
         }
     }
+}
+
+/// Levels of a topic name or filter.
+pub(crate) fn topic_levels(topic: &str) -> usize {
+    topic.bytes().filter(|&byte| byte == b'/').count() + 1
 }
 
 /// What a client may not put into a PUBLISH.

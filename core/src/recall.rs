@@ -121,10 +121,10 @@ impl Engine {
 
     /// Asks for the retained messages of a subscription.
     pub(crate) fn recall(&mut self, id: SessionId, filter: FilterId, actions: &mut Actions) {
-        let text: Arc<str> = self.index.text(filter).into();
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
+        let text: Arc<str> = self.index.text(filter).into();
         if session.recalls > 0 {
             // A second SUBSCRIBE for the same filter is answered instead of the first.
             session.recalls -= self.recalls.forget(id, filter);

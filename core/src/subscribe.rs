@@ -2,6 +2,7 @@
 
 use crate::access::{Asker, Operation};
 use crate::index::{FilterId, Subscription};
+use crate::publish::topic_levels;
 use crate::session::Session;
 use crate::{Engine, SessionId};
 use ringwire_codec::mqtt::{QoS, ReasonCode, RetainHandling, SubscribeFilter};
@@ -53,8 +54,7 @@ impl Engine {
     }
 
     fn check_filter(&self, session: &Session, filter: &str) -> Result<(), ReasonCode> {
-        let levels = filter.bytes().filter(|&byte| byte == b'/').count() + 1;
-        if !topic::is_valid_filter(filter) || levels > self.settings.limits.topic_levels {
+        if !topic::is_valid_filter(filter) || topic_levels(filter) > self.settings.limits.topic_levels {
             return Err(ReasonCode::TopicFilterInvalid);
         }
         if filter.starts_with("$share/") {

@@ -1,7 +1,9 @@
 //! The Will: a message that a client leaves behind, sent when it goes without a word.
 
 use crate::SessionId;
-use crate::{Actions, Engine, Message};
+use crate::access::Operation;
+use crate::session::frame::News;
+use crate::{Actions, DropReason, Engine, Message};
 use std::sync::Arc;
 
 /// A Will that waits.
@@ -13,14 +15,23 @@ pub(crate) struct Will {
 }
 
 impl Engine {
-    /// Sends the will of a session, if it has one.
+    /// Sends the will of a session, if it has one. The rules are asked now, as for any publish.
     pub(crate) fn publish_will(&mut self, id: SessionId, actions: &mut Actions) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
         session.will_at = None;
-        if let Some(will) = session.will.take() {
-            self.publish_shared(&will.message, actions);
+        let Some(will) = session.will.take() else {
+            return;
+        };
+        let Some(mut news) = News::shared(&will.message) else {
+            return;
+        };
+        let session = self.sessions.get(id).expect("it was there just now");
+        if !self.may(Operation::Publish, session, news.topic) {
+            self.dropped(id, DropReason::NotAuthorized, news.topic, actions);
+            return;
         }
+        self.route_always(Some(id), &mut news, actions);
     }
 }

@@ -120,23 +120,39 @@ impl Engine {
         self.close(id, reason, detail, actions);
     }
 
-    /// Appends a packet to an out box.
-    pub(crate) fn send_packet(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) {
+    /// Appends a packet to an out box; false, and nothing is sent, when it is larger than the client takes.
+    pub(crate) fn send_packet(
+        &mut self,
+        id: ConnectionId,
+        packet: &Packet<'_>,
+        actions: &mut Actions,
+    ) -> bool {
         let Some(connection) = self.connections.get(id) else {
-            return;
+            return true;
         };
         let outbox = actions.send(id);
         let before = outbox.buffer.len();
         let encoded = packet.encode(connection.wire.version(), &mut outbox.buffer);
         assert!(encoded.is_ok(), "what the server says fits its packet");
-        self.stats.bytes_sent += (outbox.buffer.len() - before) as u64;
+        let size = outbox.buffer.len() - before;
+        if size > connection.packet_size_max as usize {
+            outbox.buffer.truncate(before);
+            return false;
+        }
+        self.stats.bytes_sent += size as u64;
         self.stats.packets_sent += 1;
+        true
     }
 
     /// Sends what a client asked for; one that does not read its answers is not read either.
     pub(crate) fn answer(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) {
-        self.send_packet(id, packet, actions);
-        self.hold_if_not_reading(id, actions);
+        if self.send_packet(id, packet, actions) {
+            self.hold_if_not_reading(id, actions);
+        } else {
+            // Without its answers a client waits for ever.
+            let detail = "an answer is larger than its Maximum Packet Size".to_owned();
+            self.close(id, CloseReason::PacketTooLarge, detail, actions);
+        }
     }
 
     fn acknowledged(&mut self, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {

@@ -84,6 +84,13 @@ impl Node {
         }
     }
 
+    /// Where a client id is at home.
+    pub fn name_home(&self, name: &str) -> u16 {
+        Placement::new(KEY, self.engines.len() as u16)
+            .home(name.as_bytes())
+            .0
+    }
+
     /// A client id that is at home on a shard.
     pub fn name_at(&self, shard: u16, prefix: &str) -> String {
         let placement = Placement::new(KEY, self.engines.len() as u16);
@@ -262,6 +269,18 @@ impl Node {
             self.input(peer.shard, Input::Drained { connection: peer.id });
         }
         panic!("drains for ever");
+    }
+
+    pub fn client(&self, client_id: &str) -> Option<ringwire_core::client::Client> {
+        self.engines.iter().find_map(|engine| engine.client(client_id))
+    }
+
+    /// The sum of a counter over all shards.
+    pub fn drops(&self, reason: ringwire_core::DropReason) -> u64 {
+        self.engines
+            .iter()
+            .map(|engine| engine.stats().drops[reason as usize])
+            .sum()
     }
 
     /// Time goes on; every timer on the way fires.

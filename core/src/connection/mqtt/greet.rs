@@ -4,6 +4,7 @@
 
 use super::super::{Flow, Wire};
 use crate::connect::{Greeting, Refusal};
+use crate::publish::topic_levels;
 use crate::settings::Mqtt;
 use crate::will::Will;
 use crate::{Actions, CloseReason, ConnectionId, Engine, Message};
@@ -65,7 +66,8 @@ impl Engine {
             connection.wire = wire;
         }
         let asked = Asked::of(connect);
-        if let Some((code, reason)) = objection(connect, &asked, &settings) {
+        if let Some((code, reason)) = objection(connect, &asked, &settings, self.settings.limits.topic_levels)
+        {
             return self.turn_away(id, code, reason, actions);
         }
         let assigned = connect.client_id.is_empty().then(|| self.assign_client_id());
@@ -103,7 +105,7 @@ impl Engine {
             reason: ReasonCode::Success,
             properties: properties.as_properties(),
         };
-        self.send_packet(id, &Packet::ConnAck(connack), actions);
+        self.answer(id, &Packet::ConnAck(connack), actions);
         if let Some(session) = self.connections.get(id).and_then(|connection| connection.session) {
             self.pump(session, actions);
         }
@@ -192,12 +194,21 @@ impl Engine {
 }
 
 /// What is wrong with a CONNECT that could be read.
-fn objection(connect: &Connect<'_>, asked: &Asked, settings: &Mqtt) -> Option<(ReasonCode, CloseReason)> {
+fn objection(
+    connect: &Connect<'_>,
+    asked: &Asked,
+    settings: &Mqtt,
+    levels_max: usize,
+) -> Option<(ReasonCode, CloseReason)> {
     if asked.method {
         return Some((ReasonCode::BadAuthenticationMethod, CloseReason::NotSupported));
     }
     if connect.client_id.len() > settings.max_clientid_len {
         return Some((ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId));
+    }
+    let will_levels = connect.will.as_ref().map_or(0, |will| topic_levels(will.topic));
+    if will_levels > levels_max {
+        return Some((ReasonCode::TopicNameInvalid, CloseReason::TopicInvalid));
     }
     // Without a client id a 3.x session cannot be found again [MQTT-3.1.3-8 of 3.1.1]; 3.1 always names one.
     let nameless = match connect.version {
