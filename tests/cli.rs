@@ -28,8 +28,8 @@ fn run(command: &mut Command) -> Ended {
         status,
         stdout,
         stderr,
-    } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
+    } = command.output().expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
     Ended {
         code: status.code(),
         stdout: text(stdout),

@@ -80,16 +80,20 @@ fn sources() -> Vec<Source> {
 
 fn collect(folder: &Path, found: &mut Vec<Source>) {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
         .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() && !path.ends_with("target") {
             collect(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let path = path.strip_prefix(root()).unwrap().display().to_string();
+            let text = fs::read_to_string(&path).expect("a source");
+            let path = path
+                .strip_prefix(root())
+                .expect("below the root")
+                .display()
+                .to_string();
             found.push(Source { path, text });
         }
     }
@@ -197,7 +201,7 @@ fn shipped_code_has_no_banned_words() {
 
 /// The `[dependencies]` of a package of ours on others of ours.
 fn edges(package: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
+    let text = fs::read_to_string(root().join(package).join("Cargo.toml")).expect("a manifest");
     let own = text.lines().filter_map(|line| line.strip_prefix("ringwire-"));
     own.filter_map(|rest| rest.split(['.', ' ']).next())
         .map(str::to_owned)
