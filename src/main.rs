@@ -64,6 +64,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         &config.shard_cpus(&allowed),
     ))?;
 
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), addresses = ?node.addresses(), "ready");
     let signal = stop.wait();
     let timeout = Duration::from_millis(config.node.shutdown_timeout_ms);
     tracing::info!(signal, ?timeout, "draining");

@@ -1,6 +1,7 @@
 //! The configuration as a whole: the example file, who overrides whom, which listeners are opened, forms at their edges.
 
 use super::*;
+use proptest::prelude::*;
 
 const CPUS: [usize; 2] = [0, 1];
 
@@ -315,4 +316,44 @@ fn a_configuration_that_listens_nowhere_is_a_mistake() {
         set("listener.emqtcp.enabled", "false"),
     ];
     assert_eq!(bad(&off), ["no listener is enabled"]);
+}
+
+/// Pieces of the example in any order, with slips in between: closer to what people write than arbitrary text.
+fn slipped() -> impl Strategy<Value = String> {
+    let lines: Vec<_> = example()
+        .lines()
+        .map(|line| line.trim_start_matches('#').to_owned())
+        .collect();
+    let slip = prop_oneof![
+        "[\\[\\]{}='\",.#]{1,3}",
+        "\\PC{0,4}",
+        "[-0-9a-z_.]{1,9}",
+        Just("\n".to_owned())
+    ];
+    let piece = (
+        proptest::sample::select(lines),
+        slip,
+        any::<proptest::sample::Index>(),
+    )
+        .prop_map(|(line, slip, at)| {
+            let at = line.floor_char_boundary(at.index(line.len() + 1));
+            format!("{}{slip}{}\n", &line[..at], &line[at..])
+        });
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_loading_or_rendering_panic(text in prop_oneof![slipped(), "\\PC{0,80}"]) {
+        let sources = [file(&text), set("listener.x.bind", &text), Source::text("--x".to_owned(), &text, &text)];
+        for one in &sources {
+            let again = Source { origin: one.origin.clone(), ..file(&one.text) };
+            if let Err(mistakes) = load(std::slice::from_ref(&again), &CPUS) {
+                prop_assert!(render(&mistakes, std::slice::from_ref(&again), true).contains("ringwire: error: "));
+            }
+        }
+        if let Err(mistakes) = load(&sources, &CPUS) {
+            prop_assert!(!render(&mistakes, &sources, false).is_empty());
+        }
+    }
 }

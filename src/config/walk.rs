@@ -46,7 +46,11 @@ pub fn parse<'a>(index: usize, source: &'a Source, mistakes: &mut Vec<Mistake>) 
             span: error.span().unwrap_or(end..end),
             title: "this is not TOML".to_owned(),
             label: error.message().to_owned(),
-            help: None,
+            // What toml says about a word without quotes: it takes it for the beginning of `inf`, `nan` or a date.
+            help: error
+                .message()
+                .starts_with("invalid")
+                .then(|| "text stands in quotes".to_owned()),
         };
         mistakes.push(Mistake::within(index, wrong));
     }
