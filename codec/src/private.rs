@@ -57,6 +57,33 @@ pub enum Frame<'a> {
     },
 }
 
+/// What the upper half of a header byte names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FrameType {
+    Connect,
+    ConnAck,
+    DataTrans,
+    Ping,
+    Pong,
+    Disconnect,
+}
+
+impl FrameType {
+    /// The type of the frame that starts with `header`, known before the rest has arrived; `None` when it is reserved.
+    pub const fn of(header: u8) -> Option<Self> {
+        match header >> 4 {
+            CONNECT => Some(Self::Connect),
+            CONNACK => Some(Self::ConnAck),
+            DATATRANS => Some(Self::DataTrans),
+            PING => Some(Self::Ping),
+            PONG => Some(Self::Pong),
+            DISCONNECT => Some(Self::Disconnect),
+            _ => None,
+        }
+    }
+}
+
 /// The payload of a CONNECT frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connect<'a> {

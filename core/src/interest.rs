@@ -76,7 +76,7 @@ pub struct InterestMap {
 impl InterestMap {
     /// An empty map, hashed with `seed`, which must be the same for every user of this map.
     pub fn new(seed: u64) -> Self {
-        let hasher = RandomState::with_seeds(seed, 0x1_7e4e_57, !seed, seed.rotate_left(17));
+        let hasher = RandomState::with_seeds(seed, 0x017e_4e57, !seed, seed.rotate_left(17));
         Self {
             keys: papaya::HashMap::builder().hasher(hasher.clone()).build(),
             shapes: papaya::HashMap::builder().hasher(hasher.clone()).build(),

@@ -23,6 +23,9 @@ fn access(users: &[(&str, &str)], rules: &[(bool, Operation, &str)]) -> Access {
     }
 }
 
+/// Username, password, and the answer.
+type Credentials = (Option<&'static str>, Option<&'static [u8]>, Verdict);
+
 const ASKER: Asker<'static> = Asker {
     client_id: "dev1",
     username: Some("ann"),
@@ -31,7 +34,7 @@ const ASKER: Asker<'static> = Asker {
 #[test]
 fn credentials_are_accepted_only_when_both_are_right() {
     let mut access = access(&[("ann", "secret"), ("bob", "")], &[]);
-    let rows: [(Option<&str>, Option<&[u8]>, Verdict); 9] = [
+    let rows: [Credentials; 9] = [
         (Some("ann"), Some(b"secret"), Verdict::Accepted),
         (Some("ann"), Some(b"secreT"), Verdict::BadCredentials),
         (Some("ann"), Some(b"secret2"), Verdict::BadCredentials),

@@ -1,5 +1,5 @@
 //! A node of a few engines without a network: clients at byte level, parcels first in first out for each pair of shards.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use ringwire_codec::mqtt::{self, Packet, QoS, Version};
 use ringwire_core::outbox::Reference;
@@ -195,11 +195,16 @@ impl Node {
 
     /// A socket accepted on a shard.
     pub fn open(&mut self, shard: u16) -> Peer {
+        self.open_on(shard, ListenerId(0))
+    }
+
+    /// A socket accepted on a shard and listener.
+    pub fn open_on(&mut self, shard: u16, listener: ListenerId) -> Peer {
         let id = self.connection_id();
         self.wires.insert((shard, id), Wire::default());
         let input = Input::Opened {
             connection: id,
-            listener: ListenerId(0),
+            listener,
             peer: "127.0.0.1:5000".parse().unwrap(),
         };
         self.input(shard, input);
