@@ -1,8 +1,20 @@
 //! The admin endpoint: health, metrics and a small HTTP API on the control thread. Reaches shards by questions only.
+//!
+//! Paths and fields follow EMQX's HTTP API where it has them. Without credentials it listens on loopback only and answers
+//! only requests that name a loopback host. Each question to a shard has a deadline, each request, body and connection a
+//! limit (`server.rs`), so that neither a slow shard nor a slow client holds the endpoint.
+
+mod ask;
+mod clients;
+mod health;
+mod metrics;
+mod publish;
+mod refusal;
+mod server;
 
 use ringwire_shard::Mailbox;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 /// What the endpoint serves from.
 #[derive(Clone)]
@@ -16,23 +28,35 @@ pub struct Node {
 }
 
 /// A bound endpoint, not yet serving.
-pub struct Admin {}
+pub struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+}
 
 impl Admin {
     /// Binds `address`, which must be a loopback address as long as there are no credentials.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let _ = address;
-        todo!()
+        if !address.ip().is_loopback() {
+            return Err(BindError::NotLoopback(address));
+        }
+        let bound = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok(Self { listener, address })
+        };
+        bound().map_err(|source| BindError::Bind { address, source })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        todo!()
+        self.address
     }
 
-    /// Serves until `stop` is done. To be run on a tokio `current_thread` runtime.
+    /// Serves until `stop` is done; requests that are not answered by then are cut off. To be run on a tokio
+    /// `current_thread` runtime with time and IO enabled.
     pub async fn serve(self, node: Node, stop: impl Future<Output = ()> + Send + 'static) {
-        let _ = (node, stop);
+        server::serve(self.listener, node, stop).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The mesh and the mailbox with their real queue and eventfd, on real threads. What interleavings can do to them is loom's
 //! to find (`shard/loom`); here is what they promise their callers.
+#![allow(clippy::unwrap_used)]
 
 use ringwire_core::{Adoption, ListenerId, Parcel, ShardId, Time};
 use ringwire_shard::bell::Bell;

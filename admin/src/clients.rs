@@ -1,0 +1,231 @@
+//! `/api/v5/clients`: pages of all shards' clients in order of client id, one client, and its kick.
+//!
+//! No shard is asked for more than one chunk in one question, so that no listing holds up its turns; the pages that can be
+//! reached by number are bounded, and `after` goes on from any client id.
+
+use crate::ask::{ask, ask_all};
+use crate::refusal::Refusal;
+use crate::server::State;
+use axum::Json;
+use axum::extract;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use ringwire_core::client::Client;
+use ringwire_shard::{Mailbox, Question};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Clients on a page; EMQX's default is 100 too.
+const LIMIT_MAX: usize = 1_000;
+
+/// Clients that a shard copies out in one turn.
+const CHUNK_CLIENTS: usize = 1_000;
+
+/// Clients before the end of a page that is reached by its number.
+const REACH_MAX: usize = 100_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    #[serde(default = "first_page")]
+    page: usize,
+    #[serde(default = "usual_limit")]
+    limit: usize,
+    /// Only clients whose id sorts after this one; the page number counts from there.
+    after: Option<String>,
+}
+
+fn first_page() -> usize {
+    1
+}
+
+fn usual_limit() -> usize {
+    100
+}
+
+#[derive(Serialize)]
+pub(crate) struct Listing {
+    data: Vec<Row>,
+    meta: Meta,
+}
+
+#[derive(Serialize)]
+struct Meta {
+    page: usize,
+    limit: usize,
+    /// Clients of the node, connected or kept.
+    count: u64,
+    hasnext: bool,
+}
+
+/// A client as EMQX's API has it, and `shard`.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    node: String,
+    clientid: String,
+    username: Option<String>,
+    connected: bool,
+    ip_address: Option<String>,
+    port: Option<u16>,
+    listener: String,
+    proto_name: &'static str,
+    proto_ver: u8,
+    keepalive: u16,
+    clean_start: bool,
+    expiry_interval: u32,
+    /// Milliseconds since the node started; EMQX has the time of day as `connected_at`.
+    connected_at_ms: u64,
+    subscriptions_cnt: usize,
+    inflight_cnt: usize,
+    mqueue_len: usize,
+    mqueue_dropped: u64,
+    recv_msg: u64,
+    send_msg: u64,
+    shard: u16,
+}
+
+impl Row {
+    fn new(client: Client, node: &str) -> Self {
+        Self {
+            node: node.to_owned(),
+            clientid: client.clientid,
+            username: client.username,
+            connected: client.connected,
+            ip_address: client.peer.map(|peer| peer.ip().to_string()),
+            port: client.peer.map(|peer| peer.port()),
+            listener: client.listener,
+            proto_name: client.proto_name,
+            proto_ver: client.proto_ver,
+            keepalive: client.keepalive,
+            clean_start: client.clean_start,
+            expiry_interval: client.expiry_interval,
+            connected_at_ms: client.connected_at_ms,
+            subscriptions_cnt: client.subscriptions_cnt,
+            inflight_cnt: client.inflight_cnt,
+            mqueue_len: client.mqueue_len,
+            mqueue_dropped: client.mqueue_dropped,
+            recv_msg: client.recv_msg,
+            send_msg: client.send_msg,
+            shard: client.shard,
+        }
+    }
+}
+
+impl Page {
+    /// How many clients come before this page.
+    fn skip(&self) -> Result<usize, Refusal> {
+        let refused = |text: String| Err(Refusal::BadRequest(text));
+        if self.page == 0 {
+            return refused("page: the first page is 1".to_owned());
+        }
+        if self.limit == 0 || self.limit > LIMIT_MAX {
+            return refused(format!("limit: 1 to {LIMIT_MAX}"));
+        }
+        match self.page.checked_mul(self.limit) {
+            Some(reach) if reach <= REACH_MAX => Ok(reach - self.limit),
+            Some(_) | None => refused(format!(
+                "page: pages end at client {REACH_MAX}; from there use after=CLIENTID"
+            )),
+        }
+    }
+}
+
+/// `GET /api/v5/clients?page=&limit=&after=`
+pub(crate) async fn list(
+    extract::State(state): extract::State<Arc<State>>,
+    page: Result<extract::Query<Page>, QueryRejection>,
+) -> Result<Json<Listing>, Refusal> {
+    let extract::Query(page) = page.map_err(|rejection| Refusal::BadRequest(rejection.body_text()))?;
+    let node = &state.node;
+    let mut skip = page.skip()?;
+    let mut after = page.after;
+    while skip > 0 {
+        let skipped = chunk(&node.mailboxes, after.clone(), skip.min(CHUNK_CLIENTS)).await?;
+        match skipped.last() {
+            Some(last) => after = Some(last.clientid.clone()),
+            None => break,
+        }
+        skip -= skipped.len();
+    }
+    let (mut clients, mut hasnext) = (Vec::new(), false);
+    if skip == 0 {
+        // One more than the page holds, to know whether another follows.
+        clients = chunk(&node.mailboxes, after, page.limit + 1).await?;
+        hasnext = clients.len() > page.limit;
+        clients.truncate(page.limit);
+    }
+    let data = clients
+        .into_iter()
+        .map(|client| Row::new(client, &node.name))
+        .collect();
+    let count = count(&node.mailboxes).await?;
+    Ok(Json(Listing {
+        data,
+        meta: Meta {
+            page: page.page,
+            limit: page.limit,
+            count,
+            hasnext,
+        },
+    }))
+}
+
+/// The next `limit` clients of all shards, sorted by client id.
+async fn chunk(mailboxes: &[Mailbox], after: Option<String>, limit: usize) -> Result<Vec<Client>, Refusal> {
+    let question = |reply| Question::Clients {
+        after: after.clone(),
+        limit,
+        reply,
+    };
+    let mut clients = Vec::new();
+    for answer in ask_all(mailboxes, question).await {
+        clients.extend(answer.map_err(Refusal::Unanswered)?);
+    }
+    // A client id has one home, so no two are equal.
+    clients.sort_unstable_by(|a, b| a.clientid.cmp(&b.clientid));
+    clients.truncate(limit);
+    Ok(clients)
+}
+
+async fn count(mailboxes: &[Mailbox]) -> Result<u64, Refusal> {
+    let mut count = 0;
+    for answer in ask_all(mailboxes, |reply| Question::Stats { reply }).await {
+        count += answer.map_err(Refusal::Unanswered)?.engine.sessions;
+    }
+    Ok(count)
+}
+
+/// `GET /api/v5/clients/{clientid}`
+pub(crate) async fn one(
+    extract::State(state): extract::State<Arc<State>>,
+    client_id: Result<extract::Path<String>, PathRejection>,
+) -> Result<Json<Row>, Refusal> {
+    let client_id = text(client_id)?;
+    let home = home(&state, &client_id);
+    let client = ask(home, |reply| Question::Client { client_id, reply }).await?;
+    let client = client.ok_or(Refusal::ClientNotFound)?;
+    Ok(Json(Row::new(client, &state.node.name)))
+}
+
+/// `DELETE /api/v5/clients/{clientid}`: closes the client and ends its session.
+pub(crate) async fn kick(
+    extract::State(state): extract::State<Arc<State>>,
+    client_id: Result<extract::Path<String>, PathRejection>,
+) -> Result<StatusCode, Refusal> {
+    let client_id = text(client_id)?;
+    let home = home(&state, &client_id);
+    match ask(home, |reply| Question::Kick { client_id, reply }).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Refusal::ClientNotFound),
+    }
+}
+
+fn text(client_id: Result<extract::Path<String>, PathRejection>) -> Result<String, Refusal> {
+    let extract::Path(client_id) =
+        client_id.map_err(|rejection| Refusal::BadRequest(rejection.body_text()))?;
+    Ok(client_id)
+}
+
+fn home<'a>(state: &'a State, client_id: &str) -> &'a Mailbox {
+    &state.node.mailboxes[state.node.placement.home(client_id.as_bytes()).index()]
+}

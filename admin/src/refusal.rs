@@ -1,0 +1,68 @@
+//! Every answer that is not what was asked for: its status, and EMQX's `{"code", "message"}` as its body.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use ringwire_core::ShardId;
+use serde::Serialize;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("there is no such path")]
+    NoSuchPath,
+    #[error("this path does not take this method")]
+    MethodNotAllowed,
+    #[error("the Host header must name localhost or a loopback address: the endpoint has no credentials yet")]
+    ForeignHost,
+    /// What is wrong, and in which field.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The body is too large, or not JSON at all: axum chose the status.
+    #[error("{1}")]
+    Body(StatusCode, String),
+    #[error("there is no client with this id")]
+    ClientNotFound,
+    #[error("shard {} does not answer", .0.0)]
+    Unanswered(ShardId),
+}
+
+#[derive(Serialize)]
+struct Body {
+    code: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSuchPath | Self::ClientNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ForeignHost => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Body(status, _) => *status,
+            Self::Unanswered(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchPath => "NOT_FOUND",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::ForeignHost => "FORBIDDEN",
+            Self::BadRequest(_) | Self::Body(..) => "BAD_REQUEST",
+            Self::ClientNotFound => "CLIENTID_NOT_FOUND",
+            Self::Unanswered(_) => "SERVICE_UNAVAILABLE",
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = Body {
+            code: self.code(),
+            message: self.to_string(),
+        };
+        (self.status(), Json(body)).into_response()
+    }
+}
