@@ -9,7 +9,7 @@ use crate::server::State;
 use axum::extract;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
-use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
+use metrics::{describe_counter, describe_gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use ringwire_core::stats::Stats;
 use ringwire_core::{CloseReason, DropReason};
@@ -71,14 +71,15 @@ impl Metrics {
     fn record(&self, shard: usize, stats: Option<&ShardStats>) {
         let shard = shard.to_string();
         with_local_recorder(&self.recorder, || {
-            gauge!("ringwire_shard_up", "shard" => shard.clone()).set(f64::from(u8::from(stats.is_some())));
+            metrics::gauge!("ringwire_shard_up", "shard" => shard.clone())
+                .set(f64::from(u8::from(stats.is_some())));
             for series in stats.into_iter().flat_map(series) {
                 let mut labels = vec![("shard", shard.clone())];
                 labels.extend(series.reason.map(|reason| ("reason", reason.to_owned())));
                 match series.value {
-                    Value::Counter(value) => counter!(series.name, &labels).absolute(value),
+                    Value::Counter(value) => metrics::counter!(series.name, &labels).absolute(value),
                     // A gauge is a float in the format; the counts stay far below 2^53.
-                    Value::Gauge(value) => gauge!(series.name, &labels).set(value as f64),
+                    Value::Gauge(value) => metrics::gauge!(series.name, &labels).set(value as f64),
                 }
             }
         });
@@ -87,12 +88,13 @@ impl Metrics {
 
 fn series(stats: &ShardStats) -> Vec<Series> {
     let mut all = engine_series(&stats.engine);
+    all.extend(qos_series(&stats.engine));
     all.extend(reason_series(&stats.engine));
     all.extend(shard_series(stats));
     all
 }
 
-fn count(name: &str, value: u64, help: &'static str) -> Series {
+fn counter(name: &str, value: u64, help: &'static str) -> Series {
     Series {
         name: format!("ringwire_{name}"),
         help,
@@ -101,208 +103,92 @@ fn count(name: &str, value: u64, help: &'static str) -> Series {
     }
 }
 
-fn level(name: &str, value: u64, help: &'static str) -> Series {
+fn gauge(name: &str, value: u64, help: &'static str) -> Series {
     Series {
         value: Value::Gauge(value),
-        ..count(name, value, help)
+        ..counter(name, value, help)
     }
 }
 
-/// Every field by name and none by `..`: a new one does not compile without its series.
+/// One row a field, and after the bar the fields with rows of their own. The pattern it makes has no `..`: a new field
+/// does not compile without its row.
+macro_rules! rows {
+    ($stats:expr => $type:ident { $($field:ident: $kind:ident $name:literal, $help:literal;)* | $($other:ident)* }) => {{
+        let $type { $($field,)* $($other: _,)* } = $stats;
+        vec![$($kind($name, *$field, $help),)*]
+    }};
+}
+
 fn engine_series(stats: &Stats) -> Vec<Series> {
-    let Stats {
-        bytes_received,
-        bytes_sent,
-        packets_received,
-        packets_sent,
-        messages_received,
-        messages_sent,
-        messages_qos_received: qos_received,
-        messages_qos_sent: qos_sent,
-        messages_forwarded,
-        messages_adopted,
-        client_connect,
-        client_connected,
-        client_disconnected,
-        client_handed_over,
-        session_created,
-        session_resumed,
-        session_takenover,
-        session_terminated,
-        closes: _,
-        drops: _,
-        connections,
-        sessions,
-        subscriptions,
-        retained,
-        retained_bytes,
-    } = *stats;
-    vec![
-        count("bytes_received", bytes_received, "Bytes received from clients."),
-        count("bytes_sent", bytes_sent, "Bytes sent to clients."),
-        count(
-            "packets_received",
-            packets_received,
-            "Packets and frames received.",
-        ),
-        count("packets_sent", packets_sent, "Packets and frames sent."),
-        count(
-            "messages_received",
-            messages_received,
-            "Messages received from publishers.",
-        ),
-        count("messages_sent", messages_sent, "Messages sent to subscribers."),
-        count(
-            "messages_qos0_received",
-            qos_received[0],
-            "QoS 0 messages received from publishers.",
-        ),
-        count(
-            "messages_qos1_received",
-            qos_received[1],
-            "QoS 1 messages received from publishers.",
-        ),
-        count(
-            "messages_qos2_received",
-            qos_received[2],
-            "QoS 2 messages received from publishers.",
-        ),
-        count(
-            "messages_qos0_sent",
-            qos_sent[0],
-            "QoS 0 messages sent to subscribers.",
-        ),
-        count(
-            "messages_qos1_sent",
-            qos_sent[1],
-            "QoS 1 messages sent to subscribers.",
-        ),
-        count(
-            "messages_qos2_sent",
-            qos_sent[2],
-            "QoS 2 messages sent to subscribers.",
-        ),
-        count(
-            "messages_forwarded",
-            messages_forwarded,
-            "Publishes posted to other shards.",
-        ),
-        count(
-            "messages_adopted",
-            messages_adopted,
-            "Publishes that came from other shards.",
-        ),
-        count("client_connect", client_connect, "Requests to connect."),
-        count(
-            "client_connected",
-            client_connected,
-            "Clients that were accepted.",
-        ),
-        count(
-            "client_disconnected",
-            client_disconnected,
-            "Accepted clients that are gone.",
-        ),
-        count(
-            "client_handed_over",
-            client_handed_over,
-            "Connections handed over to their home shard.",
-        ),
-        count("session_created", session_created, "Sessions created."),
-        count(
-            "session_resumed",
-            session_resumed,
-            "Sessions resumed by a client that came back.",
-        ),
-        count(
-            "session_takenover",
-            session_takenover,
-            "Sessions taken over from a live connection.",
-        ),
-        count("session_terminated", session_terminated, "Sessions ended."),
-        level("connections_count", connections, "Connections as of now."),
-        level(
-            "sessions_count",
-            sessions,
-            "Sessions as of now, connected or kept.",
-        ),
-        level("subscriptions_count", subscriptions, "Subscriptions as of now."),
-        level("retained_count", retained, "Retained messages as of now."),
-        level(
-            "retained_bytes",
-            retained_bytes,
-            "Bytes of retained messages as of now.",
-        ),
-    ]
+    rows! { stats => Stats {
+        bytes_received: counter "bytes_received", "Bytes received from clients.";
+        bytes_sent: counter "bytes_sent", "Bytes sent to clients.";
+        packets_received: counter "packets_received", "Packets and frames received.";
+        packets_sent: counter "packets_sent", "Packets and frames sent.";
+        messages_received: counter "messages_received", "Messages received from publishers.";
+        messages_sent: counter "messages_sent", "Messages sent to subscribers.";
+        messages_forwarded: counter "messages_forwarded", "Publishes posted to other shards.";
+        messages_adopted: counter "messages_adopted", "Publishes that came from other shards.";
+        client_connect: counter "client_connect", "Requests to connect.";
+        client_connected: counter "client_connected", "Clients that were accepted.";
+        client_disconnected: counter "client_disconnected", "Accepted clients that are gone.";
+        client_handed_over: counter "client_handed_over", "Connections handed over to their home shard.";
+        session_created: counter "session_created", "Sessions created.";
+        session_resumed: counter "session_resumed", "Sessions resumed by a client that came back.";
+        session_takenover: counter "session_takenover", "Sessions taken over from a live connection.";
+        session_terminated: counter "session_terminated", "Sessions ended.";
+        connections: gauge "connections_count", "Connections as of now.";
+        sessions: gauge "sessions_count", "Sessions as of now, connected or kept.";
+        subscriptions: gauge "subscriptions_count", "Subscriptions as of now.";
+        retained: gauge "retained_count", "Retained messages as of now.";
+        retained_bytes: gauge "retained_bytes", "Bytes of retained messages as of now.";
+        | messages_qos_received messages_qos_sent closes drops
+    }}
+}
+
+fn qos_series(stats: &Stats) -> Vec<Series> {
+    let received = stats.messages_qos_received.iter().enumerate();
+    let received = received.map(|(qos, value)| {
+        let name = format!("messages_qos{qos}_received");
+        counter(&name, *value, "Messages of this QoS received from publishers.")
+    });
+    let sent = stats.messages_qos_sent.iter().enumerate();
+    let sent = sent.map(|(qos, value)| {
+        let name = format!("messages_qos{qos}_sent");
+        counter(&name, *value, "Messages of this QoS sent to subscribers.")
+    });
+    received.chain(sent).collect()
 }
 
 /// One series for each named reason, also for those that never occurred. The reasons of drops are EMQX's metric names.
 fn reason_series(stats: &Stats) -> Vec<Series> {
-    let closes = CloseReason::ALL
-        .iter()
-        .zip(stats.closes)
-        .map(|(reason, value)| Series {
-            reason: Some(reason.name()),
-            ..count(
-                "connections_closed",
-                value,
-                "Connections that ended, by the reason that the log names.",
-            )
-        });
-    let drops = DropReason::ALL
-        .iter()
-        .zip(stats.drops)
-        .map(|(reason, value)| Series {
-            reason: Some(reason.name()),
-            ..count(
-                &reason.name().replace('.', "_"),
-                value,
-                "Messages dropped for the reason that the log names.",
-            )
-        });
+    const CLOSED: &str = "Connections that ended, by the reason that the log names.";
+    const DROPPED: &str = "Messages dropped for the reason that the log names.";
+    let closes = CloseReason::ALL.iter().zip(stats.closes);
+    let closes = closes.map(|(reason, value)| Series {
+        reason: Some(reason.name()),
+        ..counter("connections_closed", value, CLOSED)
+    });
+    let drops = DropReason::ALL.iter().zip(stats.drops);
+    let drops = drops.map(|(reason, value)| Series {
+        reason: Some(reason.name()),
+        ..counter(&reason.name().replace('.', "_"), value, DROPPED)
+    });
     closes.chain(drops).collect()
 }
 
 fn shard_series(stats: &ShardStats) -> Vec<Series> {
-    let ShardStats {
-        engine: _,
-        turns,
-        inputs,
-        enters,
-        buffers_exhausted,
-        mesh_batches_sent,
-        mesh_full,
-        doorbells,
-        glommio_yields,
-        glommio_false_parks,
-        busy_ms,
-    } = *stats;
-    vec![
-        count("shard_turns", turns, "Turns of the pump."),
-        count("shard_inputs", inputs, "Inputs given to the engine."),
-        count("shard_enters", enters, "System calls into the network ring."),
-        count(
-            "shard_buffers_exhausted",
-            buffers_exhausted,
-            "Times that every receive buffer was in use.",
-        ),
-        count(
-            "mesh_batches_sent",
-            mesh_batches_sent,
-            "Batches posted to other shards.",
-        ),
-        count(
-            "mesh_full",
-            mesh_full,
-            "Batches that found a full queue and waited.",
-        ),
-        count("mesh_doorbells", doorbells, "Sleeping shards rung."),
-        count("glommio_yields", glommio_yields, "Turns given to glommio."),
-        count(
-            "glommio_false_parks",
-            glommio_false_parks,
-            "Times that glommio parked with work to do.",
-        ),
-        count("shard_busy_milliseconds", busy_ms, "Milliseconds not parked."),
-    ]
+    rows! { stats => ShardStats {
+        turns: counter "shard_turns", "Turns of the pump.";
+        inputs: counter "shard_inputs", "Inputs given to the engine.";
+        enters: counter "shard_enters", "System calls into the network ring.";
+        buffers_exhausted: counter "shard_buffers_exhausted", "Times that every receive buffer was in use.";
+        mesh_batches_sent: counter "mesh_batches_sent", "Batches posted to other shards.";
+        mesh_full: counter "mesh_full", "Batches that found a full queue and waited.";
+        doorbells: counter "mesh_doorbells", "Sleeping shards rung.";
+        glommio_yields: counter "glommio_yields", "Turns given to glommio.";
+        glommio_false_parks: counter "glommio_false_parks", "Times that glommio parked with work to do.";
+        busy_ms: counter "shard_busy_milliseconds", "Milliseconds not parked.";
+        | engine
+    }}
 }
