@@ -183,6 +183,7 @@ fn shard_series(stats: &ShardStats) -> Vec<Series> {
         inputs: counter "shard_inputs", "Inputs given to the engine.";
         enters: counter "shard_enters", "System calls into the network ring.";
         buffers_exhausted: counter "shard_buffers_exhausted", "Times that every receive buffer was in use.";
+        accepts_paused: counter "shard_accepts_paused", "Times that accepting paused for want of descriptors.";
         mesh_batches_sent: counter "mesh_batches_sent", "Batches posted to other shards.";
         mesh_full: counter "mesh_full", "Batches that found a full queue and waited.";
         doorbells: counter "mesh_doorbells", "Sleeping shards rung.";
