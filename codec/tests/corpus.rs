@@ -13,14 +13,17 @@ use std::path::{Path, PathBuf};
 
 #[path = "../../fuzz/checks/mqtt.rs"]
 mod mqtt;
+#[path = "../../fuzz/checks/private.rs"]
+mod private;
 
 /// A fuzz target's name, and what it does with its input.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     ("mqtt_v31", |bytes| mqtt::check(Version::V31, bytes)),
     ("mqtt_v311", |bytes| mqtt::check(Version::V311, bytes)),
     ("mqtt_v5", |bytes| mqtt::check(Version::V5, bytes)),
+    ("private_frame", private::check),
 ];
 
 fn fuzz() -> PathBuf {

@@ -119,9 +119,9 @@ fn closed(node: &mut Node, peer: Peer) -> Option<CloseReason> {
 
 /// The detail of the last close.
 fn detail(node: &Node) -> String {
-    let details = node.notes.iter().filter_map(|note| match note {
+    let mut details = node.notes.iter().filter_map(|note| match note {
         Note::Closed { detail, .. } => Some(detail.clone()),
         Note::Connected { .. } | Note::Dropped { .. } => None,
     });
-    details.last().expect("something was closed")
+    details.next_back().expect("something was closed")
 }
