@@ -246,3 +246,22 @@ fn what_cannot_be_written_leaves_the_buffer_alone() {
     assert!(!FilterList::default().push(&long, SubscriptionOptions::default()));
     assert!(!UnsubscribeList::default().push(&long));
 }
+
+#[test]
+fn the_version_of_a_connect_is_known_before_the_rest_is_right() {
+    let reserved_flag = b"\x10\x0E\x00\x04MQTT\x05\x01\x00\x0A\x00\x00\x01c";
+    assert_eq!(Connect::claimed_version(reserved_flag), Some(Version::V5));
+    assert_eq!(
+        Connect::claimed_version(b"\x10\x7F\x00\x06MQIsdp\x03"),
+        Some(Version::V31)
+    );
+    assert_eq!(
+        Connect::claimed_version(b"\x10\x7F\x00\x04MQTT\x04"),
+        Some(Version::V311)
+    );
+    assert_eq!(Connect::claimed_version(b"\x10\x7F\x00\x04MQTT\x84"), None);
+    assert_eq!(Connect::claimed_version(b"\x10\x7F\x00\x04MQTT"), None);
+    assert_eq!(Connect::claimed_version(b"\x30\x7F\x00\x04MQTT\x04"), None);
+    assert_eq!(Connect::claimed_version(b"\x10\xFF\xFF\xFF\xFF"), None);
+    assert_eq!(Connect::claimed_version(b""), None);
+}

@@ -4,7 +4,7 @@
 //! judge (an empty client id, its length) is left to the engine.
 
 use super::property_id::Carriers;
-use super::wire::{Reader, field_len, packet_len, put_field, put_header, put_number};
+use super::wire::{Reader, Variable, field_len, packet_len, put_field, put_header, put_number};
 use super::{DecodeError, EncodeError, PacketType, Properties, QoS, Version};
 
 const USER_NAME: u8 = 0x80;
@@ -77,6 +77,17 @@ impl<'a> Connect<'a> {
             },
             properties,
         })
+    }
+
+    /// The version that a CONNECT asks for, whatever else is wrong with it, so that its sender can be refused in words
+    /// that it knows. `None` when it gets no further than that, or asks for a version that is not spoken.
+    pub fn claimed_version(bytes: &[u8]) -> Option<Version> {
+        let (&first, rest) = bytes.split_first()?;
+        let remaining = Variable::decode(rest, 1).ok()??;
+        if first >> 4 != PacketType::Connect as u8 {
+            return None;
+        }
+        decode_version(&mut Reader::new(bytes, 1 + remaining.len)).ok()
     }
 
     /// Appends the packet in its own version.

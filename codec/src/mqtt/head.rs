@@ -3,6 +3,7 @@
 //! The engine encodes a head once for each (version, QoS, retain) and copies it to every receiver, with the packet id
 //! patched; a large payload then follows by reference. Subscription identifiers are the receiver's own.
 
+use super::wire::{VARIABLE_MAX, put_variable, variable_len};
 use super::{QoS, Version};
 
 /// What stands in front of a PUBLISH's payload.
@@ -30,7 +31,7 @@ impl PublishHead<'_> {
     /// Bytes of the whole packet, payload included.
     pub fn packet_size(&self, version: Version) -> usize {
         let remaining = self.remaining(version);
-        1 + varint_size(remaining) + remaining
+        1 + variable_len(remaining) + remaining
     }
 
     /// Appends the head to `out`; returns the offset of the packet id from the head's first byte (where it would stand,
@@ -38,30 +39,30 @@ impl PublishHead<'_> {
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Option<usize> {
         let topic_len = u16::try_from(self.topic.len()).ok()?;
         let remaining = self.remaining(version);
-        if remaining > 268_435_455 {
+        if remaining > VARIABLE_MAX {
             return None;
         }
         out.push(0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain));
-        push_varint(out, remaining);
+        put_variable(out, remaining);
         out.extend_from_slice(&topic_len.to_be_bytes());
         out.extend_from_slice(self.topic.as_bytes());
         if self.qos != QoS::AtMostOnce {
             out.extend_from_slice(&self.packet_id.to_be_bytes());
         }
         if version == Version::V5 {
-            push_varint(out, self.properties_size());
+            put_variable(out, self.properties_size());
             for &identifier in self.identifiers {
                 out.push(0x0B);
-                push_varint(out, identifier as usize);
+                put_variable(out, identifier as usize);
             }
             out.extend_from_slice(self.properties);
         }
-        Some(1 + varint_size(remaining) + 2 + self.topic.len())
+        Some(1 + variable_len(remaining) + 2 + self.topic.len())
     }
 
     fn properties_size(&self) -> usize {
         let identifiers: usize = (self.identifiers.iter())
-            .map(|&id| 1 + varint_size(id as usize))
+            .map(|&id| 1 + variable_len(id as usize))
             .sum();
         identifiers + self.properties.len()
     }
@@ -69,29 +70,11 @@ impl PublishHead<'_> {
     fn remaining(&self, version: Version) -> usize {
         let id = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
         let properties = match version {
-            Version::V5 => varint_size(self.properties_size()) + self.properties_size(),
+            Version::V5 => variable_len(self.properties_size()) + self.properties_size(),
             Version::V31 | Version::V311 => 0,
         };
         2 + self.topic.len() + id + properties + self.payload_len
     }
-}
-
-/// Bytes that a variable byte integer takes (5.0 section 1.5.5).
-fn varint_size(value: usize) -> usize {
-    match value {
-        0..=0x7F => 1,
-        0x80..=0x3FFF => 2,
-        0x4000..=0x1F_FFFF => 3,
-        _ => 4,
-    }
-}
-
-fn push_varint(out: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        out.push((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 #[cfg(test)]
