@@ -1,0 +1,38 @@
+//! The check of order: for one publisher, one topic and one QoS, a session sees messages in the order of publishing.
+//!
+//! Messages that come again after a reconnect may repeat earlier ones, so what is compared is the order of first arrivals.
+
+use super::{Verdict, describe, named};
+use crate::history::{History, MessageId, Origin};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// First arrivals keep the order in which their publisher wrote them.
+pub fn order_is_kept(history: &History) -> Verdict {
+    let mut seen: BTreeSet<(usize, MessageId)> = BTreeSet::new();
+    let mut last: BTreeMap<_, MessageId> = BTreeMap::new();
+    for (delivery, message, session) in named(history) {
+        // An answer to a SUBSCRIBE is not part of the live stream, and the administrator's messages enter anywhere.
+        let ordered = message.origin == Origin::Publish || message.origin == Origin::Device;
+        if delivery.retain || !ordered {
+            continue;
+        }
+        let Some(id) = delivery.message.filter(|id| seen.insert((delivery.session, *id))) else {
+            continue;
+        };
+        let stream = (
+            delivery.session,
+            &message.publisher,
+            &message.topic,
+            message.qos,
+            delivery.qos,
+        );
+        let previous = last.insert(stream, id);
+        if previous.is_some_and(|previous| previous > id) {
+            return Err(format!(
+                "{} came after message {previous:?}",
+                describe(delivery, session)
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Checks of retained messages against the order in which each topic's home took its writes, and the naive store that says
+//! what must be left at the end.
+
+use super::{Verdict, describe, matching, named};
+use crate::history::{Delivery, History, MessageId, Sent, Session, Step};
+use std::collections::BTreeMap;
+
+/// The retained messages of one shard, as the standard words it: the last write stands, an empty one clears.
+#[derive(Debug)]
+pub struct Store {
+    messages: BTreeMap<String, MessageId>,
+    messages_max: usize,
+}
+
+impl Store {
+    /// At `messages_max` a topic that is not stored yet is not stored.
+    pub fn new(messages_max: usize) -> Self {
+        Self {
+            messages: BTreeMap::new(),
+            messages_max,
+        }
+    }
+
+    /// A write; `None` clears.
+    pub fn write(&mut self, topic: &str, message: Option<MessageId>) {
+        let Some(message) = message else {
+            self.messages.remove(topic);
+            return;
+        };
+        if self.messages.contains_key(topic) || self.messages.len() < self.messages_max {
+            self.messages.insert(topic.to_owned(), message);
+        }
+    }
+
+    /// What is stored, by topic.
+    pub fn messages(&self) -> impl Iterator<Item = (&String, &MessageId)> {
+        self.messages.iter()
+    }
+}
+
+/// Where a message stands among the writes to its topic: its last write, and when the next one replaced it.
+fn place(history: &History, delivery: &Delivery) -> Option<(usize, Option<Step>)> {
+    if history.unobserved.contains(&delivery.topic) {
+        return None;
+    }
+    let writes = history.writes.get(&delivery.topic)?;
+    let rank = writes
+        .iter()
+        .rposition(|write| write.message == delivery.message)?;
+    Some((rank, writes.get(rank + 1).map(|write| write.step)))
+}
+
+/// An answer to a SUBSCRIBE, and nothing else.
+fn is_answer(delivery: &Delivery, message: &Sent, session: &Session) -> bool {
+    let mut asked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
+    delivery.retain && !delivery.dup && message.retain && !asked.any(|version| version.retain_as_published)
+}
+
+/// A retained message that is delivered still stood when the first SUBSCRIBE that asks for it was written.
+pub fn retained_is_fresh(history: &History) -> Verdict {
+    for (delivery, message, session) in named(history) {
+        if !is_answer(delivery, message, session) {
+            continue;
+        }
+        let Some((_, Some(replaced))) = place(history, delivery) else {
+            continue;
+        };
+        let asked = matching(session, &delivery.topic)
+            .map(|subscription| subscription.from())
+            .min();
+        if asked.is_some_and(|asked| replaced < asked) {
+            let text = describe(delivery, session);
+            return Err(format!(
+                "{text} had been replaced in step {replaced}, before it was asked for"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// While an answer is outstanding, a message that arrives live makes an older retained one stale: it must not follow.
+pub fn no_older_retained_after_a_newer_live_one(history: &History) -> Verdict {
+    for (index, delivery) in history.deliveries.iter().enumerate() {
+        let session = &history.sessions[delivery.session];
+        let Some(message) = delivery.message.map(|id| &history.messages[id]) else {
+            continue;
+        };
+        if !is_answer(delivery, message, session) {
+            continue;
+        }
+        let Some((rank, _)) = place(history, delivery) else {
+            continue;
+        };
+        let acked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
+        let Some(acked) = acked
+            .filter_map(|version| version.acked)
+            .filter(|acked| *acked < delivery.step)
+            .max()
+        else {
+            continue;
+        };
+        let newer = history.deliveries[..index].iter().find(|live| {
+            let same =
+                live.session == delivery.session && live.topic == delivery.topic && live.qos == delivery.qos;
+            let newer = place(history, live).is_some_and(|(live_rank, _)| live_rank > rank);
+            same && !live.retain && !live.dup && live.message.is_some() && live.step > acked && newer
+        });
+        if let Some(newer) = newer {
+            return Err(format!(
+                "{} after the newer {}",
+                describe(delivery, session),
+                describe(newer, session)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// At the end a new subscriber is given, for each topic, the last write by the order of the topic's home.
+pub fn retained_is_the_last_write(history: &History) -> Verdict {
+    let observed = |list: &[(String, MessageId)]| {
+        let known = list
+            .iter()
+            .filter(|(topic, _)| !history.unobserved.contains(topic));
+        let mut known: Vec<_> = known.cloned().collect();
+        known.sort();
+        known
+    };
+    let expected = observed(&history.retained_expected);
+    let got = observed(&history.retained_at_end);
+    if expected == got {
+        return Ok(());
+    }
+    let missing: Vec<_> = expected.iter().filter(|entry| !got.contains(entry)).collect();
+    let surplus: Vec<_> = got.iter().filter(|entry| !expected.contains(entry)).collect();
+    Err(format!(
+        "retained at the end: missing {missing:?}, not expected {surplus:?}"
+    ))
+}

@@ -1,0 +1,330 @@
+//! An honest private TCP device: connects, sends up, takes what comes down, pings, says good-bye, and records it all.
+
+use crate::checks::Failure;
+use crate::history::{Delivery, History, Options, Origin, Sent, Session, SessionId};
+use crate::scenario::PRIVATE;
+use crate::world::{Mark, SocketId, World};
+use ringwire_codec::mqtt::RetainHandling;
+use ringwire_codec::private::{ConnAckCode, Connect, Decoded, Frame, PAYLOAD_BYTES_MAX, decode};
+use ringwire_core::Time;
+
+/// An honest private device.
+pub struct Device {
+    client_id: String,
+    keepalive_s: u8,
+    connection: Option<Connection>,
+    session: Option<SessionId>,
+}
+
+struct Connection {
+    socket: SocketId,
+    online: bool,
+    inbox: Vec<u8>,
+    last_write: Time,
+    pings: usize,
+}
+
+impl Device {
+    /// A device that has never connected.
+    pub fn new(number: usize, world: &mut World) -> Self {
+        let keepalive_s = *world.random.pick(&[0, 30, 60]);
+        Self {
+            client_id: format!("d{number}"),
+            keepalive_s,
+            connection: None,
+            session: None,
+        }
+    }
+
+    /// One random thing.
+    pub fn act(&mut self, world: &mut World) {
+        world.tick_step();
+        let Some(connection) = &self.connection else {
+            if world.random.chance(20) {
+                self.connect(world);
+            }
+            return;
+        };
+        if world.is_over(connection.socket) {
+            self.lose(world);
+            return;
+        }
+        if !world.random.chance(world.scenario.slowness) || world.random.chance(20) {
+            self.read(world);
+        }
+        if !self.is_online() {
+            return;
+        }
+        self.ping(world);
+        if world.random.below(1_000) < world.scenario.resets {
+            let socket = self.connection.as_ref().map(|connection| connection.socket);
+            socket.into_iter().for_each(|socket| world.reset(socket));
+            self.lose(world);
+            return;
+        }
+        match world.random.below(100) {
+            0..30 => self.up(world),
+            30..31 => self.leave(world),
+            _ => {}
+        }
+    }
+
+    /// Finishes what was begun.
+    pub fn settle(&mut self, world: &mut World) {
+        world.tick_step();
+        match &self.connection {
+            None if self.session.is_some() && !world.is_draining() => self.connect(world),
+            None => {}
+            Some(connection) if world.is_over(connection.socket) => self.lose(world),
+            Some(_) => {
+                self.read(world);
+                self.ping(world);
+            }
+        }
+    }
+
+    /// Nothing that was begun is open.
+    pub fn is_quiet(&self, draining: bool) -> bool {
+        match &self.connection {
+            None => self.session.is_none() || draining,
+            Some(connection) => connection.online && connection.inbox.is_empty() && connection.pings == 0,
+        }
+    }
+
+    /// What is not through, in words.
+    pub fn unfinished(&self) -> String {
+        let connection = self.connection.as_ref();
+        let state =
+            connection.map(|connection| (connection.online, connection.inbox.len(), connection.pings));
+        format!("{}: {state:?}", self.client_id)
+    }
+
+    /// Says good-bye.
+    pub fn leave(&mut self, world: &mut World) {
+        if let Some(socket) = self.connection.as_ref().map(|connection| connection.socket) {
+            self.write(world, Frame::Disconnect { flags: 0 }, Some(Mark::Disconnect));
+            world.close(socket);
+            self.lose(world);
+        }
+    }
+
+    fn is_online(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| connection.online)
+    }
+
+    fn connect(&mut self, world: &mut World) {
+        let socket = world.connect(&self.client_id, true, PRIVATE);
+        world.introduce(socket, u64::from(self.keepalive_s) * 1_500, None);
+        let last_write = world.now;
+        self.connection = Some(Connection {
+            socket,
+            online: false,
+            inbox: Vec::new(),
+            last_write,
+            pings: 0,
+        });
+        let client_id = self.client_id.clone();
+        let connect = Connect {
+            keepalive: self.keepalive_s,
+            client_id: client_id.as_bytes(),
+            username: None,
+            password: None,
+        };
+        self.write(
+            world,
+            Frame::Connect {
+                version: 1,
+                connect: Some(connect),
+            },
+            None,
+        );
+    }
+
+    fn lose(&mut self, world: &mut World) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let step = world.ended(connection.socket).unwrap_or(world.step);
+        let Some(session) = self.session.filter(|_| connection.online) else {
+            return;
+        };
+        world.history.sessions[session].connected = None;
+        if world.scenario.private().session_expiry_s == 0 {
+            world.history.sessions[session].ended.get_or_insert(step);
+            self.session = None;
+        }
+    }
+
+    fn up(&mut self, world: &mut World) {
+        let id = world.history.messages.len();
+        let bytes = if world.random.chance(5) {
+            2_000
+        } else {
+            world.random.below(60)
+        };
+        let (qos, retain) = (
+            world.scenario.private().up_qos,
+            world.scenario.private().up_retain,
+        );
+        let payload = if world.random.chance(4) {
+            Vec::new()
+        } else {
+            History::payload(id, bytes)
+        };
+        world.history.messages.push(Sent {
+            publisher: self.client_id.clone(),
+            origin: Origin::Device,
+            topic: format!("tcp/{}/up", self.client_id),
+            payload: payload.clone(),
+            content_type: None,
+            qos,
+            retain,
+            sent: world.step,
+            fed: Vec::new(),
+            certain: false,
+            acked: None,
+            refused: false,
+        });
+        self.write(
+            world,
+            Frame::DataTrans {
+                flags: 0,
+                payload: &payload,
+            },
+            Some(Mark::Publish(id)),
+        );
+    }
+
+    fn ping(&mut self, world: &mut World) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let idle_ms = world.now.millis_since(connection.last_write);
+        let due = self.keepalive_s > 0 && idle_ms > u64::from(self.keepalive_s) * 500;
+        if connection.online && due && connection.pings < 2 {
+            connection.pings += 1;
+            self.write(world, Frame::Ping { flags: 0 }, None);
+        }
+    }
+
+    fn write(&mut self, world: &mut World, frame: Frame<'_>, mark: Option<Mark>) {
+        let mut bytes = Vec::new();
+        assert!(
+            frame.encode(&mut bytes),
+            "an honest device's frames can be written"
+        );
+        if let Some(connection) = &mut self.connection {
+            connection.last_write = world.now;
+            world.write(connection.socket, &bytes, mark);
+        }
+    }
+
+    fn read(&mut self, world: &mut World) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        connection.inbox.extend(world.read(connection.socket));
+        let bytes = std::mem::take(&mut connection.inbox);
+        let mut at = 0;
+        while at < bytes.len() {
+            let outcome = match decode(&bytes[at..], PAYLOAD_BYTES_MAX) {
+                Ok(Decoded::Incomplete { .. }) => break,
+                Ok(Decoded::Frame(frame, size)) => {
+                    at += size;
+                    world.tick_step();
+                    self.handle(world, frame)
+                }
+                Err(error) => Err(format!("cannot read: {error}")),
+            };
+            if let Err(text) = outcome {
+                world.fail(Failure::new(
+                    "the_server_keeps_the_standard",
+                    format!("{}: {text}", self.client_id),
+                ));
+                return;
+            }
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.inbox = bytes[at..].to_vec();
+        }
+    }
+
+    fn handle(&mut self, world: &mut World, frame: Frame<'_>) -> Result<(), String> {
+        let connection = self.connection.as_mut().expect("the frame came from it");
+        match frame {
+            Frame::ConnAck {
+                code: ConnAckCode::Accepted,
+                ..
+            } if !connection.online => {
+                connection.online = true;
+                self.connected(world);
+                Ok(())
+            }
+            Frame::DataTrans { payload, .. } if connection.online => self.deliver(world, payload),
+            Frame::Pong if connection.pings > 0 => {
+                connection.pings -= 1;
+                Ok(())
+            }
+            Frame::ConnAck { .. }
+            | Frame::DataTrans { .. }
+            | Frame::Pong
+            | Frame::Connect { .. }
+            | Frame::Ping { .. }
+            | Frame::Disconnect { .. } => Err(format!("not expected here: {frame:?}")),
+        }
+    }
+
+    fn connected(&mut self, world: &mut World) {
+        let step = world.step;
+        let session = *self.session.get_or_insert_with(|| {
+            world.history.sessions.push(Session {
+                client_id: self.client_id.clone(),
+                device: true,
+                began: step,
+                ended: None,
+                connected: None,
+                subscriptions: Vec::new(),
+            });
+            world.history.sessions.len() - 1
+        });
+        world.history.sessions[session].connected = Some(step);
+        let version = Options {
+            sent: 0,
+            acked: Some(step),
+            qos: world.scenario.private().dn_qos,
+            no_local: false,
+            retain_as_published: true,
+            retain_handling: RetainHandling::Send,
+            identifier: None,
+        };
+        world
+            .history
+            .subscribe(session, &format!("tcp/{}/dn", self.client_id), version);
+    }
+
+    fn deliver(&mut self, world: &mut World, payload: &[u8]) -> Result<(), String> {
+        let Some(session) = self.session else {
+            return Ok(());
+        };
+        let message = world.history.message_of(payload);
+        if message.is_none() && !payload.is_empty() {
+            return Err("a payload that nobody sent".to_owned());
+        }
+        let retain = message.is_some_and(|id| world.history.messages[id].retain);
+        world.history.deliveries.push(Delivery {
+            session,
+            message,
+            step: world.step,
+            topic: format!("tcp/{}/dn", self.client_id),
+            payload: payload.to_vec(),
+            content_type: None,
+            qos: None,
+            retain,
+            dup: false,
+            identifiers: Vec::new(),
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! What honest clients saw and did, and when engines took it: the material of the checks.
+//!
+//! Plain lists, filled while a run goes on and only read afterwards. A moment is a *step*: a counter that grows with every
+//! engine call and every act of a client, so "before" has one meaning for all shards. Bounds are always on the safe side:
+//! `sent` is when the client wrote, `fed` when an engine had the last byte, `acked` when the client read the answer.
+
+use ringwire_codec::mqtt::{QoS, RetainHandling};
+use std::collections::HashMap;
+
+/// A moment in a run.
+pub type Step = u64;
+
+/// The index of a message in `History::messages`.
+pub type MessageId = usize;
+
+/// The index of a session in `History::sessions`.
+pub type SessionId = usize;
+
+/// Everything that was recorded.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Every message that an honest client, a Will or the administrator published.
+    pub messages: Vec<Sent>,
+    /// Every session of an honest client, in the order of their beginnings.
+    pub sessions: Vec<Session>,
+    /// Every message that arrived at an honest client, in the order of arrival.
+    pub deliveries: Vec<Delivery>,
+    /// Writes of retained messages, by topic, in the order in which the topic's home took them.
+    pub writes: HashMap<String, Vec<Write>>,
+    /// Topics whose order of writes could not be observed.
+    pub unobserved: Vec<String>,
+    /// Client ids for which the broker said that it dropped something, and the name of the reason.
+    pub drops: Vec<(String, &'static str)>,
+    /// QoS 0 messages between shards were dropped, by the counters.
+    pub mesh_drops: bool,
+    /// What a new subscriber was given as retained at the end of the run: topic, message.
+    pub retained_at_end: Vec<(String, MessageId)>,
+    /// What retained messages there must be at the end: topic, message.
+    pub retained_expected: Vec<(String, MessageId)>,
+}
+
+/// How a message came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A PUBLISH of an MQTT client.
+    Publish,
+    /// The Will of an MQTT client.
+    Will,
+    /// A DATATRANS of a private device.
+    Device,
+    /// The administrator.
+    Injected,
+}
+
+/// A message on its way to the broker.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Client id; empty for the administrator.
+    pub publisher: String,
+    pub origin: Origin,
+    pub topic: String,
+    pub payload: Vec<u8>,
+    /// Content Type, which must arrive as it was sent.
+    pub content_type: Option<String>,
+    pub qos: QoS,
+    pub retain: bool,
+    /// When it was first written (for a Will: with which CONNECT).
+    pub sent: Step,
+    /// Each time that an engine had all of it.
+    pub fed: Vec<Step>,
+    /// The engine had it on an open connection that it was reading: it is published for sure.
+    pub certain: bool,
+    /// The publisher read PUBACK or PUBREC.
+    pub acked: Option<Step>,
+    /// The broker refused it (a reason of 0x80 and above).
+    pub refused: bool,
+}
+
+/// A session of an honest client, from CONNACK without "session present" to the first moment at which it may be gone.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub client_id: String,
+    /// A private device: no acknowledgements, so nothing is sent twice.
+    pub device: bool,
+    pub began: Step,
+    pub ended: Option<Step>,
+    /// Since when the present connection stands; `None` while there is none.
+    pub connected: Option<Step>,
+    /// In the order of the SUBSCRIBEs.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// A filter, from its SUBSCRIBE to its UNSUBACK.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    pub filter: String,
+    /// The options, and those of each later SUBSCRIBE to the same filter.
+    pub versions: Vec<Options>,
+    pub unsubscribe_sent: Option<Step>,
+    pub unsubscribe_acked: Option<Step>,
+}
+
+/// The options of one SUBSCRIBE.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub sent: Step,
+    pub acked: Option<Step>,
+    pub qos: QoS,
+    pub no_local: bool,
+    pub retain_as_published: bool,
+    pub retain_handling: RetainHandling,
+    pub identifier: Option<u32>,
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub session: SessionId,
+    /// `None`: an empty payload names no message.
+    pub message: Option<MessageId>,
+    pub step: Step,
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub content_type: Option<String>,
+    /// `None` at a private device, whose frames do not say.
+    pub qos: Option<QoS>,
+    pub retain: bool,
+    pub dup: bool,
+    pub identifiers: Vec<u32>,
+}
+
+/// A write of a retained message, as the topic's home took it.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub step: Step,
+    /// `None`: an empty payload cleared it.
+    pub message: Option<MessageId>,
+}
+
+impl History {
+    /// The payload of the next message: its number, then bytes that follow from the number.
+    pub fn payload(number: MessageId, bytes: usize) -> Vec<u8> {
+        let mut payload = (number as u32).to_be_bytes().to_vec();
+        payload.extend((0..bytes).map(|index| (number.wrapping_mul(31) ^ index.wrapping_mul(7)) as u8));
+        payload
+    }
+
+    /// The message that a payload names.
+    pub fn message_of(&self, payload: &[u8]) -> Option<MessageId> {
+        let number: [u8; 4] = payload.get(..4)?.try_into().ok()?;
+        let number = u32::from_be_bytes(number) as usize;
+        (number < self.messages.len()).then_some(number)
+    }
+
+    /// The session's newest subscription to a filter.
+    pub fn subscription(&mut self, session: SessionId, filter: &str) -> Option<&mut Subscription> {
+        let subscriptions = self.sessions[session].subscriptions.iter_mut();
+        subscriptions
+            .rev()
+            .find(|subscription| subscription.filter == filter)
+    }
+
+    /// Notes a SUBSCRIBE: a new subscription, or a new version of one that stands.
+    pub fn subscribe(&mut self, session: SessionId, filter: &str, options: Options) {
+        if let Some(subscription) = self.subscription(session, filter)
+            && subscription.unsubscribe_sent.is_none()
+        {
+            subscription.versions.push(options);
+            return;
+        }
+        self.sessions[session].subscriptions.push(Subscription {
+            filter: filter.to_owned(),
+            versions: vec![options],
+            unsubscribe_sent: None,
+            unsubscribe_acked: None,
+        });
+    }
+
+    /// Notes that the home of a topic took a write.
+    pub fn write(&mut self, topic: &str, step: Step, message: Option<MessageId>) {
+        let writes = self.writes.entry(topic.to_owned()).or_default();
+        writes.push(Write { step, message });
+    }
+
+    /// Notes that the order of writes to a topic cannot be known.
+    pub fn cannot_observe(&mut self, topic: &str) {
+        if !self.unobserved.iter().any(|known| known == topic) {
+            self.unobserved.push(topic.to_owned());
+        }
+    }
+
+    /// Whether the broker said that it dropped something for this client.
+    pub fn dropped_for(&self, client_id: &str) -> bool {
+        self.drops.iter().any(|(client, _)| client == client_id)
+    }
+}
+
+impl Sent {
+    /// When it may first have been published; `None`: never, as far as is known.
+    pub fn first_fed(&self) -> Option<Step> {
+        self.fed.first().copied()
+    }
+
+    /// It was published for sure: acknowledged, or read on an open connection.
+    pub fn published(&self) -> bool {
+        !self.refused && !self.fed.is_empty() && (self.certain || self.acked.is_some())
+    }
+}
+
+impl Subscription {
+    /// When it may first have been in force.
+    pub fn from(&self) -> Step {
+        self.versions[0].sent
+    }
+
+    /// It was in force for sure at a step and nobody has asked to end it since.
+    pub fn stands_since(&self, step: Step) -> bool {
+        self.unsubscribe_sent.is_none()
+            && self
+                .versions
+                .iter()
+                .any(|version| version.acked.is_some_and(|acked| acked < step))
+    }
+
+    /// The lowest QoS that any version in force at a step or later asks for.
+    pub fn qos_min(&self, step: Step) -> QoS {
+        let after = self.versions.iter().skip_while(|version| {
+            // A version that a later one had replaced for sure before the step no longer counts.
+            self.versions
+                .iter()
+                .any(|later| later.sent > version.sent && later.acked.is_some_and(|acked| acked < step))
+        });
+        after.map(|version| version.qos).min().unwrap_or_default()
+    }
+
+    /// The highest QoS that any version asks for.
+    pub fn qos_max(&self) -> QoS {
+        self.versions
+            .iter()
+            .map(|version| version.qos)
+            .max()
+            .unwrap_or_default()
+    }
+}

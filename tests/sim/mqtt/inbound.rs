@@ -1,0 +1,320 @@
+//! What an honest MQTT client makes of the server's packets: it records, answers, and fails the run when a packet is not
+//! one that the standard allows here.
+
+use super::{Answer, MqttClient, Pending};
+use crate::checks::Failure;
+use crate::history::{Delivery, Session};
+use crate::world::World;
+use ringwire_codec::mqtt::{
+    Ack, ConnAck, Decoded, Packet, Publish, QoS, ReasonCode, SubAck, UnsubAck, decode,
+};
+
+/// Bytes of a packet that an honest client takes.
+const PACKET_SIZE_MAX: u32 = 1 << 20;
+
+type Outcome = Result<(), Failure>;
+
+/// The check that names what a server may not send.
+fn unexpected(text: impl Into<String>) -> Outcome {
+    Err(Failure::new("the_server_keeps_the_standard", text))
+}
+
+impl MqttClient {
+    /// Reads what has arrived and handles every whole packet.
+    pub(super) fn read(&mut self, world: &mut World) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        connection.inbox.extend(world.read(connection.socket));
+        let bytes = std::mem::take(&mut connection.inbox);
+        let mut at = 0;
+        while at < bytes.len() && self.connection.is_some() {
+            match decode(self.version, &bytes[at..], PACKET_SIZE_MAX) {
+                Ok(Decoded::Packet(packet, size)) => {
+                    at += size;
+                    world.tick_step();
+                    if let Err(mut failure) = self.handle(world, packet) {
+                        failure.text = format!("{} at {}", failure.text, self.client_id);
+                        world.fail(failure);
+                        return;
+                    }
+                }
+                Ok(Decoded::Incomplete { .. }) => break,
+                Err(error) => {
+                    let text = format!(
+                        "{} cannot read {:?}: {error}",
+                        self.client_id,
+                        crate::trace::hex(&bytes[at..])
+                    );
+                    world.fail(Failure::new("the_server_keeps_the_standard", text));
+                    return;
+                }
+            }
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.inbox = bytes[at..].to_vec();
+        }
+    }
+
+    fn handle(&mut self, world: &mut World, packet: Packet<'_>) -> Outcome {
+        let client_id = &self.client_id;
+        world
+            .trace
+            .line(|| format!("[{}] {client_id} reads {}", world.step, brief(&packet)));
+        let online = self.is_online();
+        match packet {
+            Packet::ConnAck(connack) if !online => self.connected(world, connack),
+            Packet::ConnAck(_) => unexpected("a second CONNACK"),
+            _ if !online => unexpected(format!("before CONNACK: {packet:?}")),
+            Packet::Publish(publish) => self.deliver(world, publish),
+            Packet::PubAck(ack) => self.acknowledged(world, ack, QoS::AtLeastOnce),
+            Packet::PubRec(ack) => self.acknowledged(world, ack, QoS::ExactlyOnce),
+            Packet::PubRel(ack) => self.release(ack),
+            Packet::PubComp(ack) => self.completed(ack),
+            Packet::SubAck(suback) => self.subscribed(world, suback),
+            Packet::UnsubAck(unsuback) => self.unsubscribed(world, unsuback),
+            Packet::PingResp => match self.connection.as_mut().filter(|connection| connection.pings > 0) {
+                Some(connection) => {
+                    connection.pings -= 1;
+                    Ok(())
+                }
+                None => unexpected("a PINGRESP that was not asked for"),
+            },
+            Packet::Disconnect(disconnect) => {
+                self.told |= disconnect.reason == ReasonCode::ServerShuttingDown;
+                Ok(())
+            }
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq
+            | Packet::Auth(_) => unexpected(format!("a client's packet: {packet:?}")),
+        }
+    }
+
+    fn connected(&mut self, world: &mut World, connack: ConnAck<'_>) -> Outcome {
+        if connack.reason != ReasonCode::Success {
+            return unexpected(format!("CONNECT refused: {:?}", connack.reason));
+        }
+        let present = connack.session_present;
+        if self.present.is_some_and(|expected| expected != present) {
+            let text = format!("session present is {present}, expected {:?}", self.present);
+            return Err(Failure::new("session_present_is_true", text));
+        }
+        let step = world.step;
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        connection.online = true;
+        connection.resumed = present;
+        let properties = connack.properties;
+        connection.window = connection
+            .window
+            .min(usize::from(properties.receive_maximum().unwrap_or(u16::MAX)));
+        connection.aliases_max = properties.topic_alias_maximum().unwrap_or(0);
+        if !present {
+            self.forget(world, step);
+        }
+        let session = *self.session.get_or_insert_with(|| {
+            world.history.sessions.push(Session {
+                client_id: self.client_id.clone(),
+                device: false,
+                began: step,
+                ended: None,
+                connected: None,
+                subscriptions: Vec::new(),
+            });
+            world.history.sessions.len() - 1
+        });
+        world.history.sessions[session].connected = Some(step);
+        self.send_again(world);
+        Ok(())
+    }
+
+    /// On a resumed session: everything that is not through, in its order (5.0 section 4.4).
+    fn send_again(&mut self, world: &mut World) {
+        for outgoing in self.outgoing.clone() {
+            if outgoing.received {
+                if let Some(connection) = &mut self.connection {
+                    connection.answers.push_back(Answer::PubRel(outgoing.id));
+                }
+                self.answer(world, usize::MAX);
+            } else {
+                self.write_publish(world, outgoing.message, outgoing.id, true);
+            }
+        }
+    }
+
+    fn deliver(&mut self, world: &mut World, publish: Publish<'_>) -> Outcome {
+        let Some(session) = self.session else {
+            return Ok(());
+        };
+        if publish.topic.is_empty() || publish.properties.topic_alias().is_some() {
+            return unexpected("a topic alias, and the client takes none");
+        }
+        let id = publish.packet_id.map_or(0, |id| id.number());
+        let window = usize::from(self.receive_maximum);
+        let new = match publish.qos {
+            QoS::AtMostOnce if publish.dup => return unexpected("DUP at QoS 0"),
+            QoS::AtMostOnce => true,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => {
+                self.ids.publish(id, publish.payload, publish.dup, window)?
+            }
+        };
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        match publish.qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => connection.answers.push_back(Answer::PubAck(id)),
+            QoS::ExactlyOnce => {
+                self.ids.received(id);
+                connection.answers.push_back(Answer::PubRec(id));
+            }
+        }
+        if !new {
+            return Ok(());
+        }
+        if crate::rogue::is_rogue(publish.topic, publish.payload) {
+            return Ok(());
+        }
+        let message = world.history.message_of(publish.payload);
+        if message.is_none() && !publish.payload.is_empty() {
+            return unexpected(format!("a payload that nobody sent on {:?}", publish.topic));
+        }
+        world.history.deliveries.push(Delivery {
+            session,
+            message,
+            step: world.step,
+            topic: publish.topic.to_owned(),
+            payload: publish.payload.to_vec(),
+            content_type: publish.properties.content_type().map(str::to_owned),
+            qos: Some(publish.qos),
+            retain: publish.retain,
+            dup: publish.dup,
+            identifiers: publish.properties.subscription_identifiers().collect(),
+        });
+        Ok(())
+    }
+
+    /// PUBACK or PUBREC: each in the order of the publishes.
+    fn acknowledged(&mut self, world: &mut World, ack: Ack<'_>, qos: QoS) -> Outcome {
+        let id = ack.packet_id.number();
+        let first = self
+            .outgoing
+            .iter()
+            .position(|outgoing| outgoing.qos == qos && !outgoing.received);
+        let Some(index) = self
+            .outgoing
+            .iter()
+            .position(|outgoing| outgoing.id == id && outgoing.qos == qos)
+        else {
+            return unexpected(format!("{qos:?} acknowledgement of {id}, which is not under way"));
+        };
+        if first != Some(index) && !self.outgoing[index].received {
+            return unexpected(format!(
+                "{qos:?} acknowledgement of {id} out of order: {:?}",
+                self.outgoing
+            ));
+        }
+        let message = &mut world.history.messages[self.outgoing[index].message];
+        message.acked.get_or_insert(world.step);
+        message.refused |= ack.reason.is_failure();
+        if ack.reason.is_failure() {
+            self.outgoing.remove(index);
+            return unexpected(format!("a publish was refused: {:?}", ack.reason));
+        }
+        match qos {
+            QoS::AtMostOnce | QoS::AtLeastOnce => {
+                self.outgoing.remove(index);
+            }
+            QoS::ExactlyOnce => {
+                self.outgoing[index].received = true;
+                let connection = self.connection.as_mut().expect("the packet came from it");
+                connection.answers.push_back(Answer::PubRel(id));
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, ack: Ack<'_>) -> Outcome {
+        let id = ack.packet_id.number();
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        self.ids.release(id, connection.resumed)?;
+        connection.answers.push_back(Answer::PubComp(id));
+        Ok(())
+    }
+
+    fn completed(&mut self, ack: Ack<'_>) -> Outcome {
+        let id = ack.packet_id.number();
+        let found = self
+            .outgoing
+            .iter()
+            .position(|outgoing| outgoing.id == id && outgoing.received);
+        match found {
+            Some(index) => {
+                self.outgoing.remove(index);
+                Ok(())
+            }
+            None => unexpected(format!("PUBCOMP {id}, which was not released")),
+        }
+    }
+
+    fn subscribed(&mut self, world: &mut World, suback: SubAck<'_>) -> Outcome {
+        let id = suback.packet_id.number();
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        let Some(Pending::Subscribe(asked, sent)) = connection.pending.remove(&id) else {
+            return unexpected(format!("SUBACK {id}, which was not asked for"));
+        };
+        if suback.reasons.len() != asked.len() {
+            return unexpected(format!(
+                "SUBACK {id} answers {} of {} filters",
+                suback.reasons.len(),
+                asked.len()
+            ));
+        }
+        for ((filter, qos), reason) in asked.iter().zip(suback.reasons) {
+            if *reason != *qos as u8 {
+                return unexpected(format!("SUBSCRIBE to {filter:?} at {qos:?} got 0x{reason:02x}"));
+            }
+            let Some(session) = self.session else { continue };
+            let subscriptions = world.history.sessions[session].subscriptions.iter_mut();
+            let versions = subscriptions
+                .filter(|known| known.filter == *filter)
+                .flat_map(|known| &mut known.versions);
+            for version in versions.filter(|version| version.sent == sent) {
+                version.acked = Some(world.step);
+            }
+        }
+        Ok(())
+    }
+
+    fn unsubscribed(&mut self, world: &mut World, unsuback: UnsubAck<'_>) -> Outcome {
+        let id = unsuback.packet_id.number();
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        let Some(Pending::Unsubscribe(filters, sent)) = connection.pending.remove(&id) else {
+            return unexpected(format!("UNSUBACK {id}, which was not asked for"));
+        };
+        let Some(session) = self.session else {
+            return Ok(());
+        };
+        for subscription in &mut world.history.sessions[session].subscriptions {
+            let asked = subscription.unsubscribe_sent.is_some_and(|asked| asked <= sent);
+            if asked && filters.contains(&subscription.filter) {
+                subscription.unsubscribe_acked.get_or_insert(world.step);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn brief(packet: &Packet<'_>) -> String {
+    match packet {
+        Packet::Publish(publish) => format!(
+            "Publish {:?} {:?} dup {} retain {} id {:?}: {}",
+            publish.topic,
+            publish.qos,
+            publish.dup,
+            publish.retain,
+            publish.packet_id.map(|id| id.number()),
+            crate::trace::hex(publish.payload)
+        ),
+        packet => format!("{packet:?}"),
+    }
+}

@@ -1,0 +1,418 @@
+//! An honest MQTT client, 3.1.1 or 5.0: a state machine of its own that keeps every rule of the standard, is slow and
+//! loses its connection as the scenario says, and records what it did and saw.
+//!
+//! `act` does one random thing; after the faults have stopped `settle` only finishes what was begun.
+
+mod inbound;
+mod outbound;
+
+pub use outbound::TOPICS;
+
+use crate::checks::PacketIds;
+use crate::history::{MessageId, Origin, Sent, SessionId, Step};
+use crate::scenario::MQTT;
+use crate::world::{Mark, SocketId, World};
+use ringwire_codec::mqtt::{
+    Connect, Disconnect, Packet, Properties, Property, PropertyList, QoS, ReasonCode,
+};
+use ringwire_codec::mqtt::{Version, Will};
+use ringwire_core::Time;
+use std::collections::{BTreeMap, VecDeque};
+
+/// An honest MQTT client.
+pub struct MqttClient {
+    client_id: String,
+    version: Version,
+    /// Its sessions outlive its connections.
+    persistent: bool,
+    keep_alive_s: u16,
+    /// QoS 1/2 publishes that it takes at a time.
+    receive_maximum: u16,
+    connection: Option<Connection>,
+    /// The session that the server has, or should have.
+    session: Option<SessionId>,
+    /// What CONNACK must say of "session present", when that is known.
+    present: Option<bool>,
+    ids: PacketIds,
+    outgoing: VecDeque<Outgoing>,
+    next_id: u16,
+    /// It was told that the server stops.
+    told: bool,
+}
+
+/// A connection as its client sees it.
+struct Connection {
+    socket: SocketId,
+    online: bool,
+    /// The CONNECT asked for a new session.
+    clean: bool,
+    resumed: bool,
+    inbox: Vec<u8>,
+    /// Answers to what arrived, in order.
+    answers: VecDeque<Answer>,
+    pending: BTreeMap<u16, Pending>,
+    /// QoS 1/2 publishes that the server takes at a time.
+    window: usize,
+    aliases_max: u16,
+    aliases: Vec<String>,
+    last_write: Time,
+    pings: usize,
+}
+
+/// A QoS 1/2 publish that is not through.
+#[derive(Clone, Debug)]
+struct Outgoing {
+    id: u16,
+    message: MessageId,
+    qos: QoS,
+    /// PUBREC was read: PUBREL is what is sent again.
+    received: bool,
+}
+
+/// An answer that is still to be written.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    PubAck(u16),
+    PubRec(u16),
+    PubRel(u16),
+    PubComp(u16),
+}
+
+/// What an acknowledgement is waited for.
+#[derive(Clone, Debug)]
+enum Pending {
+    Subscribe(Vec<(String, QoS)>, Step),
+    Unsubscribe(Vec<String>, Step),
+}
+
+impl MqttClient {
+    /// A client that has never connected.
+    pub fn new(number: usize, world: &mut World) -> Self {
+        let version = if world.random.chance(60) {
+            Version::V5
+        } else {
+            Version::V311
+        };
+        let limit = world.scenario.settings.limits.inflight;
+        let named = version == Version::V5 && world.random.chance(60);
+        Self {
+            client_id: format!("m{number}"),
+            version,
+            persistent: world.random.chance(60),
+            keep_alive_s: *world.random.pick(&[0, 20, 60]),
+            receive_maximum: if named {
+                world.random.between(1, 6) as u16
+            } else {
+                limit
+            },
+            connection: None,
+            session: None,
+            present: Some(false),
+            ids: PacketIds::default(),
+            outgoing: VecDeque::new(),
+            next_id: world.random.below(65_536) as u16,
+            told: false,
+        }
+    }
+
+    /// A client that connects at once and then only does what it is told.
+    pub fn probe(world: &mut World) -> Self {
+        let mut probe = Self {
+            client_id: "probe".to_owned(),
+            version: Version::V5,
+            persistent: false,
+            keep_alive_s: 0,
+            receive_maximum: 20,
+            ..Self::new(0, world)
+        };
+        world.tick_step();
+        probe.connect(world, true);
+        probe
+    }
+
+    /// One random thing.
+    pub fn act(&mut self, world: &mut World) {
+        world.tick_step();
+        if world.was_kicked(&self.client_id) {
+            // The server has ended the session, whatever this client still believes; it does not come back.
+            self.break_off(world);
+            self.forget(world, world.step);
+            return;
+        }
+        let Some(connection) = &self.connection else {
+            if world.random.chance(30) && !world.was_kicked(&self.client_id) {
+                let clean = !self.persistent || world.random.chance(20);
+                self.connect(world, clean);
+            }
+            return;
+        };
+        if world.is_over(connection.socket) {
+            self.lose(world);
+            return;
+        }
+        let slow = world.random.chance(world.scenario.slowness);
+        if !slow || world.random.chance(20) {
+            self.read(world);
+        }
+        if self.is_online() {
+            self.act_online(world, slow);
+        }
+    }
+
+    fn act_online(&mut self, world: &mut World, slow: bool) {
+        if !slow || world.random.chance(20) {
+            self.answer(world, 4);
+        }
+        self.ping(world);
+        if world.random.below(1_000) < world.scenario.resets {
+            self.break_off(world);
+            return;
+        }
+        match world.random.below(100) {
+            0..40 => self.publish(world),
+            40..52 => self.subscribe(world),
+            52..57 => self.unsubscribe(world),
+            57..58 => self.disconnect(world),
+            _ => {}
+        }
+    }
+
+    /// Finishes what was begun: reconnects to a kept session, reads, answers.
+    pub fn settle(&mut self, world: &mut World) {
+        world.tick_step();
+        if world.was_kicked(&self.client_id) {
+            self.break_off(world);
+            self.forget(world, world.step);
+            return;
+        }
+        let Some(connection) = &self.connection else {
+            if self.session.is_some() && !world.is_draining() {
+                self.connect(world, false);
+            }
+            return;
+        };
+        if world.is_over(connection.socket) {
+            self.lose(world);
+            return;
+        }
+        self.read(world);
+        self.answer(world, usize::MAX);
+        self.ping(world);
+    }
+
+    /// Nothing that was begun is open.
+    pub fn is_quiet(&self, draining: bool) -> bool {
+        match &self.connection {
+            None => self.session.is_none() || draining,
+            Some(connection) => {
+                let begun = connection.answers.is_empty() && connection.pending.is_empty();
+                let through = self.outgoing.is_empty() && self.ids.is_empty() && connection.inbox.is_empty();
+                connection.online && begun && through && connection.pings == 0
+            }
+        }
+    }
+
+    /// What is not through, in words.
+    pub fn unfinished(&self) -> String {
+        let connection = self.connection.as_ref();
+        let pending = connection.map(|connection| (connection.online, &connection.pending, connection.pings));
+        format!(
+            "{}: {pending:?} {:?} {:?}",
+            self.client_id, self.outgoing, self.ids
+        )
+    }
+
+    /// Says good-bye for good: the session ends.
+    pub fn leave(&mut self, world: &mut World) {
+        self.persistent = false;
+        if self.is_online() {
+            self.disconnect(world);
+        }
+    }
+
+    /// The client was told that the server stops, if it could be.
+    pub fn was_told(&self) -> bool {
+        self.version != Version::V5 || self.told
+    }
+
+    /// Its session, if it has one.
+    pub fn session(&self) -> Option<SessionId> {
+        self.session
+    }
+
+    /// It is connected.
+    pub fn is_online(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| connection.online)
+    }
+
+    fn connect(&mut self, world: &mut World, clean: bool) {
+        let socket = world.connect(&self.client_id, true, MQTT);
+        let will = world.random.chance(30).then(|| self.new_will(world));
+        world.introduce(socket, u64::from(self.keep_alive_s) * 1_500, will);
+        let mut properties = PropertyList::default();
+        if self.version == Version::V5 {
+            properties.push(Property::SessionExpiryInterval(if self.persistent {
+                300
+            } else {
+                0
+            }));
+            properties.push(Property::ReceiveMaximum(self.receive_maximum));
+        }
+        let message = will.map(|id| world.history.messages[id].clone());
+        let will = message.as_ref().map(|message| Will {
+            qos: message.qos,
+            retain: message.retain,
+            topic: &message.topic,
+            payload: &message.payload,
+            properties: Properties::EMPTY,
+        });
+        let client_id = self.client_id.clone();
+        let connect = Packet::Connect(Connect {
+            version: self.version,
+            clean_start: clean,
+            keep_alive: self.keep_alive_s,
+            client_id: &client_id,
+            will,
+            username: None,
+            password: None,
+            properties: properties.as_properties(),
+        });
+        self.connection = Some(Connection {
+            socket,
+            online: false,
+            clean,
+            resumed: false,
+            inbox: Vec::new(),
+            answers: VecDeque::new(),
+            pending: BTreeMap::new(),
+            window: usize::from(world.scenario.settings.limits.receive_maximum),
+            aliases_max: 0,
+            aliases: Vec::new(),
+            last_write: world.now,
+            pings: 0,
+        });
+        if clean {
+            self.forget(world, world.step);
+            self.present = Some(false);
+        }
+        self.write(world, &connect, None);
+    }
+
+    /// The session is over: what was under way in it is not expected any more.
+    fn forget(&mut self, world: &mut World, step: Step) {
+        if let Some(session) = self.session.take() {
+            world.history.sessions[session].ended.get_or_insert(step);
+            world.history.sessions[session].connected = None;
+        }
+        self.outgoing.clear();
+        self.ids = PacketIds::default();
+    }
+
+    fn new_will(&mut self, world: &mut World) -> MessageId {
+        let id = world.history.messages.len();
+        let retain = world.random.chance(20);
+        world.history.messages.push(Sent {
+            publisher: self.client_id.clone(),
+            origin: Origin::Will,
+            topic: format!("will/{}", self.client_id),
+            payload: crate::history::History::payload(id, world.random.below(40)),
+            content_type: None,
+            qos: *world
+                .random
+                .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
+            retain,
+            sent: world.step,
+            fed: Vec::new(),
+            certain: false,
+            acked: None,
+            refused: false,
+        });
+        if retain {
+            world.history.cannot_observe(&format!("will/{}", self.client_id));
+        }
+        id
+    }
+
+    /// The connection is gone, by whoever.
+    fn lose(&mut self, world: &mut World) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let step = world.ended(connection.socket).unwrap_or(world.step);
+        self.ids.lose();
+        if !connection.online && !self.is_kept(connection.clean) {
+            // Whether the server has ended the old session is not known; a clean CONNECT waits for its answer.
+            self.forget(world, step);
+        }
+        if !connection.online {
+            self.present = self.present.filter(|present| *present && self.session.is_some());
+            return;
+        }
+        let Some(session) = self.session else { return };
+        world.history.sessions[session].connected = None;
+        if self.is_kept(connection.clean) {
+            self.present = Some(true);
+        } else {
+            self.forget(world, step);
+            self.present = Some(false);
+        }
+    }
+
+    /// Whether the session of a connection outlives it.
+    fn is_kept(&self, clean: bool) -> bool {
+        match self.version {
+            Version::V5 => self.persistent,
+            Version::V31 | Version::V311 => !clean,
+        }
+    }
+
+    /// The connection breaks from this side.
+    fn break_off(&mut self, world: &mut World) {
+        if let Some(connection) = &self.connection {
+            world.reset(connection.socket);
+            self.lose(world);
+        }
+    }
+
+    fn disconnect(&mut self, world: &mut World) {
+        let Some(socket) = self.connection.as_ref().map(|connection| connection.socket) else {
+            return;
+        };
+        let mut properties = PropertyList::default();
+        if self.version == Version::V5 && !self.persistent {
+            properties.push(Property::SessionExpiryInterval(0));
+        }
+        let packet = Packet::Disconnect(Disconnect {
+            reason: ReasonCode::Success,
+            properties: properties.as_properties(),
+        });
+        self.write(world, &packet, Some(Mark::Disconnect));
+        world.close(socket);
+        self.lose(world);
+    }
+
+    fn ping(&mut self, world: &mut World) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let idle_ms = world.now.millis_since(connection.last_write);
+        let due = self.keep_alive_s > 0 && idle_ms > u64::from(self.keep_alive_s) * 500;
+        if connection.online && connection.pings < 2 && due {
+            connection.pings += 1;
+            self.write(world, &Packet::PingReq, None);
+        }
+    }
+
+    fn write(&mut self, world: &mut World, packet: &Packet<'_>, mark: Option<Mark>) {
+        let mut bytes = Vec::new();
+        packet
+            .encode(self.version, &mut bytes)
+            .expect("an honest client's packets can be written");
+        if let Some(connection) = &mut self.connection {
+            connection.last_write = world.now;
+            world.write(connection.socket, &bytes, mark);
+        }
+    }
+}

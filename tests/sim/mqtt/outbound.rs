@@ -1,0 +1,304 @@
+//! What an honest MQTT client sends of its own accord: publishes, subscribes, unsubscribes, and its answers.
+
+use super::{Answer, MqttClient, Outgoing, Pending};
+use crate::history::{History, MessageId, Options, Origin, Sent};
+use crate::world::{Mark, World};
+use ringwire_codec::mqtt::Version;
+use ringwire_codec::mqtt::{
+    Ack, FilterList, Packet, PacketId, Properties, Property, PropertyList, Publish, QoS,
+};
+use ringwire_codec::mqtt::{
+    ReasonCode, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe, UnsubscribeList,
+};
+
+/// Topics that MQTT clients publish to. Few, so that they meet; the devices' own among them.
+pub const TOPICS: &[&str] = &[
+    "a",
+    "a/b",
+    "a/b/c",
+    "b",
+    "a//c",
+    "/",
+    "b/b",
+    "$x/a",
+    "tcp/d0/dn",
+    "tcp/d1/dn",
+    "tcp/d2/dn",
+];
+
+/// Filters that MQTT clients subscribe to.
+const FILTERS: &[&str] = &[
+    "#",
+    "+",
+    "a/#",
+    "a/+",
+    "+/b",
+    "a/b",
+    "a",
+    "b",
+    "a/b/c",
+    "+/+",
+    "+/+/#",
+    "a/+/c",
+    "/",
+    "$x/#",
+    "$x/a",
+    "tcp/+/up",
+    "tcp/d0/up",
+    "will/#",
+    "will/+",
+    "b/#",
+];
+
+/// QoS 1/2 publishes of a client that are under way at a time, whatever the server takes.
+const OUTGOING_MAX: usize = 8;
+
+const LEVELS: &[QoS] = &[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+
+impl MqttClient {
+    pub(super) fn publish(&mut self, world: &mut World) {
+        let mut qos = *world.random.pick(LEVELS);
+        let window = self.connection.as_ref().map_or(0, |connection| connection.window);
+        if self.outgoing.len() >= OUTGOING_MAX.min(window) {
+            qos = QoS::AtMostOnce;
+        }
+        let message = self.new_message(world, qos);
+        self.begin_publish(world, message, qos);
+    }
+
+    /// Clears a retained message.
+    pub fn clear(&mut self, world: &mut World, topic: &str) {
+        world.tick_step();
+        let message = self.new_message(world, QoS::AtLeastOnce);
+        let sent = &mut world.history.messages[message];
+        sent.topic = topic.to_owned();
+        sent.payload.clear();
+        sent.retain = true;
+        self.begin_publish(world, message, QoS::AtLeastOnce);
+    }
+
+    fn begin_publish(&mut self, world: &mut World, message: MessageId, qos: QoS) {
+        let id = if qos == QoS::AtMostOnce { 0 } else { self.new_id() };
+        if qos != QoS::AtMostOnce {
+            self.outgoing.push_back(Outgoing {
+                id,
+                message,
+                qos,
+                received: false,
+            });
+        }
+        self.write_publish(world, message, id, false);
+    }
+
+    fn new_message(&mut self, world: &mut World, qos: QoS) -> MessageId {
+        let id = world.history.messages.len();
+        let retain = world.random.chance(15);
+        let bytes = match world.random.below(100) {
+            0..5 => None,
+            5..12 => Some(world.random.between(200, 3_000)),
+            _ => Some(world.random.below(60)),
+        };
+        let typed = self.version == Version::V5 && world.random.chance(20);
+        world.history.messages.push(Sent {
+            publisher: self.client_id.clone(),
+            origin: Origin::Publish,
+            topic: (*world.random.pick(TOPICS)).to_owned(),
+            payload: bytes.map_or_else(Vec::new, |bytes| History::payload(id, bytes)),
+            content_type: typed.then(|| format!("type {id}")),
+            qos,
+            retain,
+            sent: world.step,
+            fed: Vec::new(),
+            certain: false,
+            acked: None,
+            refused: false,
+        });
+        id
+    }
+
+    /// An identifier that is not in use.
+    fn new_id(&mut self) -> u16 {
+        loop {
+            self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+            let outgoing = self.outgoing.iter().any(|outgoing| outgoing.id == self.next_id);
+            let pending = self
+                .connection
+                .as_ref()
+                .is_some_and(|one| one.pending.contains_key(&self.next_id));
+            if !outgoing && !pending {
+                return self.next_id;
+            }
+        }
+    }
+
+    /// Writes a PUBLISH; in 5.0 sometimes by a topic alias.
+    pub(super) fn write_publish(&mut self, world: &mut World, message: MessageId, id: u16, dup: bool) {
+        let sent = world.history.messages[message].clone();
+        let mut properties = PropertyList::default();
+        if let Some(content_type) = &sent.content_type {
+            properties.push(Property::ContentType(content_type));
+        }
+        let mut topic = sent.topic.as_str();
+        if let Some(connection) = &mut self.connection
+            && connection.aliases_max > 0
+            && world.random.chance(30)
+        {
+            let known = connection.aliases.iter().position(|known| known == topic);
+            let room = connection.aliases.len() < usize::from(connection.aliases_max).min(3);
+            let alias = known.map_or(connection.aliases.len(), |known| known) as u16 + 1;
+            match known {
+                Some(_) => topic = "",
+                None if room => connection.aliases.push(topic.to_owned()),
+                None => {}
+            }
+            if known.is_some() || room {
+                properties.push(Property::TopicAlias(alias));
+            }
+        }
+        let packet = Packet::Publish(Publish {
+            dup,
+            qos: sent.qos,
+            retain: sent.retain,
+            topic,
+            packet_id: PacketId::new(id),
+            properties: properties.as_properties(),
+            payload: &sent.payload,
+        });
+        self.write(world, &packet, Some(Mark::Publish(message)));
+    }
+
+    pub(super) fn subscribe(&mut self, world: &mut World) {
+        let five = self.version == Version::V5;
+        let identifier = (five && world.random.chance(30)).then(|| world.random.between(1, 200) as u32);
+        let mut asked: Vec<(String, SubscriptionOptions)> = Vec::new();
+        for _ in 0..world.random.between(1, 3) {
+            let filter = *world.random.pick(FILTERS);
+            let handlings = [
+                RetainHandling::Send,
+                RetainHandling::SendIfNew,
+                RetainHandling::DoNotSend,
+            ];
+            let handling = *world.random.pick(&handlings);
+            let options = SubscriptionOptions {
+                qos: *world.random.pick(LEVELS),
+                no_local: five && world.random.chance(20),
+                retain_as_published: five && world.random.chance(20),
+                retain_handling: if five { handling } else { RetainHandling::Send },
+            };
+            if !asked.iter().any(|(known, _)| known == filter) {
+                asked.push((filter.to_owned(), options));
+            }
+        }
+        self.write_subscribe(world, &asked, identifier);
+    }
+
+    /// Subscribes to one topic at QoS 1.
+    pub fn ask(&mut self, world: &mut World, topic: &str) {
+        world.tick_step();
+        let options = SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            ..SubscriptionOptions::default()
+        };
+        self.write_subscribe(world, &[(topic.to_owned(), options)], None);
+    }
+
+    fn write_subscribe(
+        &mut self,
+        world: &mut World,
+        asked: &[(String, SubscriptionOptions)],
+        identifier: Option<u32>,
+    ) {
+        let Some(session) = self.session else { return };
+        let id = self.new_id();
+        let mut properties = PropertyList::default();
+        if let Some(identifier) = identifier {
+            properties.push(Property::SubscriptionIdentifier(identifier));
+        }
+        let mut list = FilterList::default();
+        for (filter, options) in asked {
+            list.push(filter, *options);
+            let version = Options {
+                sent: world.step,
+                acked: None,
+                qos: options.qos,
+                no_local: options.no_local,
+                retain_as_published: options.retain_as_published,
+                retain_handling: options.retain_handling,
+                identifier,
+            };
+            world.history.subscribe(session, filter, version);
+        }
+        let packet = Packet::Subscribe(Subscribe {
+            packet_id: PacketId::new(id).expect("new ids are above 0"),
+            properties: properties.as_properties(),
+            filters: list.as_filters(),
+        });
+        self.write(world, &packet, None);
+        if let Some(connection) = &mut self.connection {
+            let asked = asked
+                .iter()
+                .map(|(filter, options)| (filter.clone(), options.qos))
+                .collect();
+            connection
+                .pending
+                .insert(id, Pending::Subscribe(asked, world.step));
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, world: &mut World) {
+        let Some(session) = self.session else { return };
+        let id = self.new_id();
+        let step = world.step;
+        let subscriptions = &mut world.history.sessions[session].subscriptions;
+        let standing: Vec<usize> = (0..subscriptions.len())
+            .filter(|index| subscriptions[*index].unsubscribe_sent.is_none())
+            .collect();
+        let filter = if standing.is_empty() {
+            (*world.random.pick(FILTERS)).to_owned()
+        } else {
+            let index = *world.random.pick(&standing);
+            subscriptions[index].unsubscribe_sent = Some(step);
+            subscriptions[index].filter.clone()
+        };
+        let mut list = UnsubscribeList::default();
+        list.push(&filter);
+        let packet_id = PacketId::new(id).expect("new ids are above 0");
+        let packet = Packet::Unsubscribe(Unsubscribe::new(packet_id, Properties::EMPTY, &list));
+        self.write(world, &packet, None);
+        if let Some(connection) = &mut self.connection {
+            connection
+                .pending
+                .insert(id, Pending::Unsubscribe(vec![filter], step));
+        }
+    }
+
+    /// Writes up to `count` answers, in order.
+    pub(super) fn answer(&mut self, world: &mut World, count: usize) {
+        for _ in 0..count {
+            let Some(answer) = self
+                .connection
+                .as_mut()
+                .and_then(|connection| connection.answers.pop_front())
+            else {
+                break;
+            };
+            let (Answer::PubAck(id) | Answer::PubRec(id) | Answer::PubRel(id) | Answer::PubComp(id)) = answer;
+            let body = Ack {
+                packet_id: PacketId::new(id).expect("ids of answers are above 0"),
+                reason: ReasonCode::Success,
+                properties: Properties::EMPTY,
+            };
+            let packet = match answer {
+                Answer::PubAck(_) => Packet::PubAck(body),
+                Answer::PubRec(_) => Packet::PubRec(body),
+                Answer::PubRel(_) => Packet::PubRel(body),
+                Answer::PubComp(_) => Packet::PubComp(body),
+            };
+            self.write(world, &packet, None);
+            match answer {
+                Answer::PubAck(id) | Answer::PubComp(id) => self.ids.done(id),
+                Answer::PubRec(_) | Answer::PubRel(_) => {}
+            }
+        }
+    }
+}

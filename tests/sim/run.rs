@@ -1,0 +1,292 @@
+//! One run from its seed to its verdict: the busy part with faults, the calm part in which everything must drain, the
+//! checks, and the end in which nothing may be left.
+
+use crate::checks::{self, Failure};
+use crate::device::Device;
+use crate::history::MessageId;
+use crate::mqtt::{MqttClient, TOPICS};
+use crate::random::Random;
+use crate::rogue::Rogue;
+use crate::scenario::Scenario;
+use crate::trace::Lines;
+use crate::world::World;
+use ringwire_codec::mqtt::QoS;
+use ringwire_core::DropReason;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Rounds after which what has not drained never will.
+const ROUNDS_MAX: usize = 3_000;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The hash of its trace; 0 after a panic.
+    pub hash: u64,
+    /// The first check that failed.
+    pub failure: Option<Failure>,
+    /// The last lines of its trace, when they were asked for.
+    pub tail: String,
+    /// How much it did, so that an idle simulation does not pass for a good one.
+    pub deliveries: usize,
+}
+
+/// How a seed is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mode {
+    /// Keep the trace as text.
+    pub text: bool,
+    /// Another seed for the engines' hashers.
+    pub hashers: Option<u64>,
+}
+
+/// Everybody who takes part.
+struct Cast {
+    clients: Vec<MqttClient>,
+    devices: Vec<Device>,
+    rogues: Vec<Rogue>,
+}
+
+/// Runs a seed.
+pub fn run(seed: u64, mode: Mode) -> Outcome {
+    let lines = mode.text.then(Lines::default);
+    let copy = lines.clone();
+    let result = catch_unwind(AssertUnwindSafe(move || {
+        let mut random = Random::new(seed);
+        let scenario = Scenario::new(&mut random);
+        let mut world = World::new(random, scenario, copy, mode.hashers);
+        let verdict = play(&mut world);
+        let failure = world.failure.take().or(verdict.err());
+        (world.trace.hash(), failure, world.history.deliveries.len())
+    }));
+    let tail = lines.map_or_else(String::new, |lines| lines.tail());
+    match result {
+        Ok((hash, failure, deliveries)) => Outcome {
+            hash,
+            failure,
+            tail,
+            deliveries,
+        },
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let failure = Failure::new("nothing_panics", text.unwrap_or_default());
+            Outcome {
+                hash: 0,
+                failure: Some(failure),
+                tail,
+                deliveries: 0,
+            }
+        }
+    }
+}
+
+fn play(world: &mut World) -> Result<(), Failure> {
+    let scenario = world.scenario.clone();
+    let mut cast = Cast {
+        clients: (0..scenario.mqtt_clients)
+            .map(|number| MqttClient::new(number, world))
+            .collect(),
+        devices: (0..scenario.devices)
+            .map(|number| Device::new(number, world))
+            .collect(),
+        rogues: (0..scenario.rogues).map(Rogue::new).collect(),
+    };
+    for _ in 0..scenario.steps {
+        busy(world, &mut cast);
+        if let Some(failure) = world.failure.take() {
+            return Err(failure);
+        }
+    }
+    world.calm = true;
+    cast.rogues.iter_mut().for_each(|rogue| rogue.stop(world));
+    drain(world, &mut cast)?;
+    world.history.mesh_drops = world
+        .stats()
+        .iter()
+        .any(|stats| stats.drops[DropReason::MeshFull as usize] > 0);
+    if !scenario.drain {
+        look_at_retained(world, &mut cast)?;
+    }
+    checks::all(&world.history)?;
+    if scenario.drain {
+        stop(world, &mut cast)
+    } else {
+        leave(world, &mut cast)
+    }
+}
+
+/// One random step of the busy part.
+fn busy(world: &mut World, cast: &mut Cast) {
+    let shards = world.scenario.shards;
+    match world.random.below(100) {
+        0..40 => {
+            let shard = world.random.below(shards);
+            world.turn(shard);
+        }
+        40..58 => {
+            world.network();
+        }
+        58..59 => inject(world),
+        _ => act(world, cast),
+    }
+    let millis = world.random.below(12) as u64;
+    world.pass(millis);
+    if world.random.chance(world.scenario.leaps) {
+        let millis = world.random.below(4_000) as u64;
+        world.pass(millis);
+    }
+    if world.random.below(20_000) == 0 {
+        let number = world.random.below(world.scenario.mqtt_clients);
+        world.kick(&format!("m{number}"));
+    }
+}
+
+fn act(world: &mut World, cast: &mut Cast) {
+    let (clients, devices) = (cast.clients.len(), cast.devices.len());
+    let index = world.random.below(clients + devices + cast.rogues.len());
+    if index < clients {
+        cast.clients[index].act(world);
+    } else if index < clients + devices {
+        cast.devices[index - clients].act(world);
+    } else {
+        cast.rogues[index - clients - devices].act(world);
+    }
+}
+
+/// The administrator publishes.
+fn inject(world: &mut World) {
+    let qos = *world
+        .random
+        .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
+    let topic = *world.random.pick(TOPICS);
+    let id = world.new_injected(topic, qos);
+    world.inject(id);
+}
+
+/// After the faults have stopped, everything that was begun ends.
+fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    for _ in 0..ROUNDS_MAX {
+        cast.clients.iter_mut().for_each(|client| client.settle(world));
+        cast.devices.iter_mut().for_each(|device| device.settle(world));
+        let mut worked = false;
+        for shard in 0..world.scenario.shards {
+            worked |= world.turn(shard);
+        }
+        while world.network() {
+            worked = true;
+        }
+        world.pass(1);
+        if let Some(failure) = world.failure.take() {
+            return Err(failure);
+        }
+        let draining = world.is_draining();
+        let quiet = cast.clients.iter().all(|client| client.is_quiet(draining))
+            && cast.devices.iter().all(|device| device.is_quiet(draining));
+        if !worked && quiet && world.is_quiet() {
+            return Ok(());
+        }
+    }
+    let clients = cast
+        .clients
+        .iter()
+        .filter(|client| !client.is_quiet(false))
+        .map(MqttClient::unfinished);
+    let devices = cast
+        .devices
+        .iter()
+        .filter(|device| !device.is_quiet(false))
+        .map(Device::unfinished);
+    let open: Vec<String> = clients.chain(devices).collect();
+    Err(Failure::new(
+        "everything_drains",
+        format!("still open: {open:?}; {}", world.unquiet()),
+    ))
+}
+
+/// A new subscriber asks, topic by topic, what is retained.
+fn look_at_retained(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    let mut topics: Vec<String> = TOPICS.iter().map(|topic| (*topic).to_owned()).collect();
+    topics.extend((0..world.scenario.devices).map(|number| format!("tcp/d{number}/up")));
+    topics.extend((0..world.scenario.mqtt_clients).map(|number| format!("will/m{number}")));
+    cast.clients.push(MqttClient::probe(world));
+    drain(world, cast)?;
+    for topic in &topics {
+        cast.clients.last_mut().expect("the probe").ask(world, topic);
+        drain(world, cast)?;
+    }
+    let expected = world.retained_expected();
+    let session = cast.clients.last().and_then(MqttClient::session);
+    let answers = world
+        .history
+        .deliveries
+        .iter()
+        .filter(|delivery| Some(delivery.session) == session && delivery.retain);
+    let got: Vec<(String, MessageId)> = answers
+        .filter_map(|delivery| Some((delivery.topic.clone(), delivery.message?)))
+        .collect();
+    world.history.retained_at_end = got;
+    world.history.retained_expected = expected.clone();
+    let counted: u64 = world.stats().iter().map(|stats| stats.retained).sum();
+    if world.history.unobserved.is_empty() && counted != expected.len() as u64 {
+        let text = format!("{counted} counted, {} expected", expected.len());
+        return Err(Failure::new("retained_is_counted", text));
+    }
+    for topic in &topics {
+        cast.clients.last_mut().expect("the probe").clear(world, topic);
+        drain(world, cast)?;
+    }
+    let left: u64 = world
+        .stats()
+        .iter()
+        .map(|stats| stats.retained + stats.retained_bytes)
+        .sum();
+    if left > 0 {
+        let text = format!("messages and bytes left after all were cleared: {left}");
+        return Err(Failure::new("retained_is_counted", text));
+    }
+    Ok(())
+}
+
+/// Everybody leaves, kept sessions expire, and nothing is left.
+fn leave(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    cast.clients.iter_mut().for_each(|client| client.leave(world));
+    cast.devices.iter_mut().for_each(|device| device.leave(world));
+    cast.clients.clear();
+    cast.devices.clear();
+    drain(world, cast)?;
+    for _ in 0..20 {
+        world.pass(100_000);
+        drain(world, cast)?;
+    }
+    world.every_connection_has_ended()?;
+    for (shard, stats) in world.stats().iter().enumerate() {
+        let left = [stats.connections, stats.sessions, stats.subscriptions];
+        if left != [0; 3] {
+            let text = format!("shard {shard} still counts connections, sessions, subscriptions {left:?}");
+            return Err(Failure::new("everything_drains", text));
+        }
+    }
+    world.no_timer_is_left()
+}
+
+/// The node stops: every client is told and closed.
+fn stop(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    let online: Vec<bool> = cast.clients.iter().map(MqttClient::is_online).collect();
+    world.drain();
+    drain(world, cast)?;
+    for (client, online) in cast.clients.iter().zip(online) {
+        if online && !client.was_told() {
+            let text = format!("not told 0x8B: {}", client.unfinished());
+            return Err(Failure::new("the_drain_is_told", text));
+        }
+    }
+    world.every_connection_has_ended()?;
+    let left: u64 = world.stats().iter().map(|stats| stats.connections).sum();
+    if left > 0 {
+        return Err(Failure::new(
+            "everything_drains",
+            format!("{left} connections after the drain"),
+        ));
+    }
+    Ok(())
+}

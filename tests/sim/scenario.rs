@@ -1,0 +1,153 @@
+//! What a seed stands for: how many shards, which limits, who takes part, and how the network behaves.
+//!
+//! Small on purpose: a defect that needs a crowd is rarer than one that needs an odd order of a few things, and a thousand
+//! small runs see more odd orders than ten large ones.
+
+use crate::random::Random;
+use ringwire_codec::mqtt::QoS;
+use ringwire_core::access::Access;
+use ringwire_core::limits::Limits;
+use ringwire_core::settings::{AclDenyAction, Listener, Mqtt, Overflow, PrivateTcp, Protocol};
+use ringwire_core::{ListenerId, Settings};
+
+/// The MQTT listener.
+pub const MQTT: ListenerId = ListenerId(0);
+
+/// The private TCP listener.
+pub const PRIVATE: ListenerId = ListenerId(1);
+
+/// A run before it starts.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub shards: usize,
+    pub steps: usize,
+    pub mqtt_clients: usize,
+    pub devices: usize,
+    pub rogues: usize,
+    /// Items that a mesh queue takes.
+    pub mesh_items: usize,
+    /// Inputs that a turn takes at most.
+    pub turn_inputs: usize,
+    /// Bytes that a client's receive buffer takes.
+    pub window_bytes: usize,
+    /// Milliseconds a socket may take nothing.
+    pub send_timeout_ms: u64,
+    /// Chances in a thousand acts that an honest client's connection is reset.
+    pub resets: usize,
+    /// Chances in a hundred that an honest client is slow to read and to acknowledge.
+    pub slowness: usize,
+    /// Chances in a hundred that a step lets seconds pass.
+    pub leaps: usize,
+    /// The node is drained at the end, instead of being left by its clients.
+    pub drain: bool,
+    pub settings: Settings,
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn new(random: &mut Random) -> Self {
+        let shards = random.between(1, 4);
+        let tight = random.chance(30);
+        Self {
+            shards,
+            steps: random.between(150, 900),
+            mqtt_clients: random.between(1, 6),
+            devices: random.below(4),
+            rogues: random.below(4),
+            mesh_items: if random.chance(25) {
+                random.between(1, 4)
+            } else {
+                256
+            },
+            turn_inputs: random.between(1, 12),
+            window_bytes: if tight { random.between(64, 2_048) } else { 65_536 },
+            send_timeout_ms: 5_000,
+            resets: *random.pick(&[0, 0, 10, 40]),
+            slowness: *random.pick(&[0, 10, 60]),
+            leaps: *random.pick(&[0, 0, 1, 3]),
+            drain: random.chance(10),
+            settings: settings(random, shards as u16, tight),
+        }
+    }
+
+    /// Settings of the private listener.
+    pub fn private(&self) -> &PrivateTcp {
+        match &self.settings.listeners[PRIVATE.index()].protocol {
+            Protocol::PrivateTcp(private) => private,
+            Protocol::Mqtt(_) => unreachable!("listener 1 is the private one"),
+        }
+    }
+
+    /// Settings of the MQTT listener.
+    pub fn mqtt(&self) -> &Mqtt {
+        match &self.settings.listeners[MQTT.index()].protocol {
+            Protocol::Mqtt(mqtt) => mqtt,
+            Protocol::PrivateTcp(_) => unreachable!("listener 0 is the MQTT one"),
+        }
+    }
+}
+
+fn settings(random: &mut Random, shards: u16, tight: bool) -> Settings {
+    let mqtt = Mqtt {
+        idle_timeout_ms: 15_000,
+        max_packet_size: 16_384,
+        session_expiry_s: 600,
+        ..Mqtt::default()
+    };
+    let up_qos = *random.pick(&[
+        QoS::AtMostOnce,
+        QoS::AtMostOnce,
+        QoS::AtLeastOnce,
+        QoS::ExactlyOnce,
+    ]);
+    let private = PrivateTcp {
+        max_packet_size: 8_192,
+        up_qos,
+        up_retain: random.chance(20),
+        dn_qos: *random.pick(&[QoS::AtMostOnce, QoS::AtMostOnce, QoS::AtLeastOnce]),
+        session_expiry_s: if random.chance(20) { 600 } else { 0 },
+        overflow: *random.pick(&[Overflow::DropOldest, Overflow::DropNewest, Overflow::Disconnect]),
+        acl_deny_action: AclDenyAction::Ignore,
+        ..PrivateTcp::default()
+    };
+    let listener = |name: &str, protocol| Listener {
+        name: name.to_owned(),
+        max_connections: 1_000,
+        protocol,
+    };
+    Settings {
+        shards,
+        placement_key: [random.next(), random.next()],
+        seed: random.next(),
+        listeners: vec![
+            listener("mqtt", Protocol::Mqtt(mqtt)),
+            listener("private", Protocol::PrivateTcp(private)),
+        ],
+        limits: limits(random, tight),
+        access: Access::default(),
+    }
+}
+
+fn limits(random: &mut Random, tight: bool) -> Limits {
+    let roomy = Limits {
+        inflight: 32,
+        receive_maximum: 16,
+        subscriptions: 32,
+        topic_levels: 8,
+        sessions: 1_000,
+        shapes: if random.chance(20) { 1 } else { 32 },
+        reference_bytes: *random.pick(&[64, 512, 4_096]),
+        ..Limits::default()
+    };
+    if !tight {
+        return roomy;
+    }
+    Limits {
+        outbox_bytes: random.between(256, 8_192),
+        queue_messages: random.between(2, 30),
+        queue_bytes: random.between(8_000, 60_000),
+        inflight: random.between(1, 8) as u16,
+        retained_messages: random.between(1, 8),
+        ..roomy
+    }
+}
