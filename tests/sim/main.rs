@@ -17,6 +17,7 @@ mod trace;
 mod world;
 
 use run::{Mode, Outcome, run};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Seeds of an ordinary test run.
@@ -49,6 +50,20 @@ fn report(seed: u64, outcome: &Outcome) -> String {
     )
 }
 
+/// Goes on after a failure, and counts which checks failed and with which seeds.
+fn survey(seeds: std::ops::Range<u64>) {
+    let mut found: BTreeMap<&str, Vec<(u64, String)>> = BTreeMap::new();
+    for seed in seeds {
+        if let Some(failure) = run(seed, Mode::default()).failure {
+            found.entry(failure.check).or_default().push((seed, failure.text));
+        }
+    }
+    for (check, failures) in found {
+        let seeds: Vec<u64> = failures.iter().map(|(seed, _)| *seed).take(12).collect();
+        println!("{check}: {} seeds, first {seeds:?}\n    {}", failures.len(), failures[0].1);
+    }
+}
+
 #[test]
 fn every_check_holds_for_every_seed() {
     if let Some(seed) = number("RINGWIRE_SIM_SEED") {
@@ -62,6 +77,10 @@ fn every_check_holds_for_every_seed() {
     }
     let start = number("RINGWIRE_SIM_START").unwrap_or(0);
     let count = number("RINGWIRE_SIM_SEEDS").unwrap_or(SEEDS);
+    if number("RINGWIRE_SIM_SURVEY").is_some() {
+        survey(start..start + count);
+        return;
+    }
     let (stop, deliveries) = (AtomicBool::new(false), AtomicUsize::new(0));
     let search = |thread: u64| {
         for seed in (start..start + count).filter(|seed| seed % THREADS == thread) {
@@ -123,7 +142,7 @@ fn the_trace_does_not_depend_on_the_seed_of_a_hasher() {
 
 #[test]
 fn another_seed_gives_another_trace() {
-    let hashes: std::collections::BTreeSet<u64> =
+    let hashes: BTreeSet<u64> =
         (0..20).map(|seed| run(seed, Mode::default()).hash).collect();
     assert_eq!(hashes.len(), 20, "the hash does not cover what happens");
 }

@@ -89,7 +89,7 @@ impl World {
         let mut settings = scenario.settings.clone();
         settings.seed = hashers.unwrap_or(settings.seed);
         let settings = Arc::new(settings);
-        let interest = Arc::new(InterestMap::default());
+        let interest = Arc::new(InterestMap::new(settings.seed));
         let count = scenario.shards;
         let shard = |index: usize| Shard {
             engine: Engine::new(ShardId(index as u16), settings.clone(), interest.clone()),

@@ -117,6 +117,7 @@ impl World {
             | DropReason::NoLocal
             | DropReason::NoSubscribers
             | DropReason::NotAuthorized
+            | DropReason::SubscribeNotAuthorized
             | DropReason::RetainedFull => {}
         }
     }
