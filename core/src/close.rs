@@ -132,6 +132,7 @@ impl Engine {
             session.connection.is_none(),
             "a session ends after its connection"
         );
+        self.disarm(session.timer.take());
         self.stats.session_terminated += 1;
         if session.recalls > 0 {
             self.recalls.forget_session(id);
