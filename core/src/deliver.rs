@@ -1,6 +1,6 @@
 //! A message into one session: sent now, into its window, into its queue, or dropped with a named reason.
 //!
-//! QoS 0 is for who reads now. QoS 1/2 goes through the window; what finds it full, the out box full, or older messages
+//! QoS 0 is for who reads now; but while retained messages wait, it waits behind them, so that none arrives stale. QoS 1/2 goes through the window; what finds it full, the out box full, or older messages
 //! waiting, goes to the queue, and `pump` moves it on. So for one session nothing overtakes within QoS 1 and 2. A private
 //! device has no window, and its QoS 0 messages wait in the queue like the others.
 
@@ -85,9 +85,11 @@ impl Engine {
         }
         let full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;
         if shape.qos == QoS::AtMostOnce && !patient && !is_device {
-            return match full {
-                true => Way::Drop(DropReason::SlowConsumer),
-                false => Way::Send(0),
+            let behind = (session.queue.as_ref()).is_some_and(|queue| queue.is_before_qos0());
+            return match (full, behind) {
+                (true, _) => Way::Drop(DropReason::SlowConsumer),
+                (false, true) => Way::Queue,
+                (false, false) => Way::Send(0),
             };
         }
         if full || !session.queue_is_empty() {

@@ -17,6 +17,8 @@ pub(crate) struct Queue {
     bytes: usize,
     /// QoS 0 messages among them.
     unacknowledged: usize,
+    /// Messages with RETAIN set among them.
+    retained: usize,
 }
 
 impl Queue {
@@ -30,10 +32,17 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// QoS 0 messages that come now must wait behind what is here: a retained message would be stale when it arrives after
+    /// a newer one, and QoS 0 messages keep their order.
+    pub(crate) fn is_before_qos0(&self) -> bool {
+        self.retained + self.unacknowledged > 0
+    }
+
     /// Appends.
     pub(crate) fn push(&mut self, outgoing: Outgoing) {
         self.bytes += cost(&outgoing);
         self.unacknowledged += usize::from(outgoing.qos == QoS::AtMostOnce);
+        self.retained += usize::from(outgoing.retain);
         self.waiting.push_back(outgoing);
     }
 
@@ -79,6 +88,7 @@ impl Queue {
     fn forget(&mut self, outgoing: &Outgoing) {
         self.bytes -= cost(outgoing);
         self.unacknowledged -= usize::from(outgoing.qos == QoS::AtMostOnce);
+        self.retained -= usize::from(outgoing.retain);
     }
 }
 
