@@ -181,7 +181,6 @@ impl Device {
             content_type: None,
             qos,
             retain,
-            sent: world.step,
             fed: Vec::new(),
             certain: false,
             acked: None,
@@ -282,7 +281,6 @@ impl Device {
             world.history.sessions.push(Session {
                 client_id: self.client_id.clone(),
                 device: true,
-                began: step,
                 ended: None,
                 connected: None,
                 subscriptions: Vec::new(),

@@ -64,8 +64,6 @@ pub struct Sent {
     pub content_type: Option<String>,
     pub qos: QoS,
     pub retain: bool,
-    /// When it was first written (for a Will: with which CONNECT).
-    pub sent: Step,
     /// Each time that an engine had all of it.
     pub fed: Vec<Step>,
     /// The engine had it on an open connection that it was reading: it is published for sure.
@@ -82,7 +80,6 @@ pub struct Session {
     pub client_id: String,
     /// A private device: no acknowledgements, so nothing is sent twice.
     pub device: bool,
-    pub began: Step,
     pub ended: Option<Step>,
     /// Since when the present connection stands; `None` while there is none.
     pub connected: Option<Step>,

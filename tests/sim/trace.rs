@@ -8,22 +8,30 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Lines of text that are kept.
-const LINES_MAX: usize = 250;
-
 /// The last lines of a trace. Shared with whoever runs the seed, so that they outlive a panic.
-#[derive(Clone, Debug, Default)]
-pub struct Lines(Rc<RefCell<VecDeque<String>>>);
+#[derive(Clone, Debug)]
+pub struct Lines {
+    kept: Rc<RefCell<VecDeque<String>>>,
+    kept_max: usize,
+}
 
 impl Lines {
+    /// Keeps the last `kept_max` lines.
+    pub fn new(kept_max: usize) -> Self {
+        Self {
+            kept: Rc::default(),
+            kept_max,
+        }
+    }
+
     /// The lines as one text.
     pub fn tail(&self) -> String {
-        self.0.borrow().iter().cloned().collect::<Vec<_>>().join("\n")
+        self.kept.borrow().iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
     fn push(&self, line: String) {
-        let mut lines = self.0.borrow_mut();
-        if lines.len() == LINES_MAX {
+        let mut lines = self.kept.borrow_mut();
+        if lines.len() == self.kept_max {
             lines.pop_front();
         }
         lines.push_back(line);

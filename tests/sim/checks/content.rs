@@ -72,13 +72,8 @@ fn justified<'a>(
     message: &'a Sent,
     session: &'a Session,
 ) -> impl Iterator<Item = &'a Subscription> {
-    // A retained message is old: what counts is that it was queued for the client before the UNSUBACK.
-    let at_once = delivery.retain && delivery.qos.is_some_and(|qos| qos as u8 == 0);
-    let moment = if at_once {
-        delivery.step
-    } else {
-        message.first_fed().unwrap_or(delivery.step)
-    };
+    // What was queued for the client before the UNSUBACK, an answer among it, may follow it (5.0 section 3.10.4).
+    let moment = message.first_fed().unwrap_or(delivery.step);
     matching(session, &delivery.topic).filter(move |subscription| {
         let ended = subscription.unsubscribe_acked;
         subscription.from() <= delivery.step && ended.is_none_or(|ended| ended >= moment)

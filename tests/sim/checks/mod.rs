@@ -45,8 +45,11 @@ impl fmt::Display for Failure {
 /// What a check answers: the text of the first thing that is wrong.
 type Verdict = Result<(), String>;
 
+/// A check: it reads a history and judges.
+type Check = fn(&History) -> Verdict;
+
 /// Every check of a whole history, in the order in which they are asked: the ones that others rely on come first.
-pub const CHECKS: &[(&str, fn(&History) -> Verdict)] = &[
+pub const CHECKS: &[(&str, Check)] = &[
     ("content_is_intact", content::content_is_intact),
     ("nothing_is_invented", content::nothing_is_invented),
     ("only_matching_topics", content::only_matching_topics),
@@ -65,6 +68,7 @@ pub const CHECKS: &[(&str, fn(&History) -> Verdict)] = &[
         delivery::subscribed_after_suback_is_heard,
     ),
     ("order_is_kept", order::order_is_kept),
+    ("retain_handling_is_kept", retained::retain_handling_is_kept),
     ("retained_is_fresh", retained::retained_is_fresh),
     (
         "no_older_retained_after_a_newer_live_one",

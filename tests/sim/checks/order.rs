@@ -1,9 +1,11 @@
 //! The check of order: for one publisher, one topic and one QoS, a session sees messages in the order of publishing.
 //!
-//! Messages that come again after a reconnect may repeat earlier ones, so what is compared is the order of first arrivals.
+//! Messages that come again after a reconnect may repeat earlier ones, so what is compared is the order of first arrivals;
+//! and a QoS 1 publish that its publisher sent again counts from then.
 
 use super::{Verdict, describe, named};
 use crate::history::{History, MessageId, Origin};
+use ringwire_codec::mqtt::QoS;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// First arrivals keep the order in which their publisher wrote them.
@@ -26,10 +28,17 @@ pub fn order_is_kept(history: &History) -> Verdict {
             message.qos,
             delivery.qos,
         );
-        let previous = last.insert(stream, id);
-        if previous.is_some_and(|previous| previous > id) {
+        let Some(previous) = last.insert(stream, id).filter(|previous| *previous > id) else {
+            continue;
+        };
+        // Sent again at QoS 1 it was published again, maybe after what it came after here.
+        let published = match message.qos {
+            QoS::AtLeastOnce => message.fed.last(),
+            QoS::AtMostOnce | QoS::ExactlyOnce => message.fed.first(),
+        };
+        if published < history.messages[previous].fed.first() {
             return Err(format!(
-                "{} came after message {previous:?}",
+                "{} came after message {previous}",
                 describe(delivery, session)
             ));
         }

@@ -17,7 +17,6 @@ fn sent(id: MessageId, topic: &str, qos: QoS, step: u64) -> Sent {
         content_type: None,
         qos,
         retain: false,
-        sent: step,
         fed: vec![step + 1],
         certain: true,
         acked: (qos != QoS::AtMostOnce).then_some(step + 2),
@@ -66,7 +65,6 @@ fn good() -> History {
     history.sessions.push(Session {
         client_id: "subscriber".to_owned(),
         device: false,
-        began: 5,
         ended: None,
         connected: Some(5),
         subscriptions: vec![subscription],
@@ -216,6 +214,13 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
         |history| {
             let (first, second) = (index(history, 1), index(history, 4));
             history.deliveries.swap(first, second);
+        },
+    ),
+    (
+        "retain_handling_is_kept",
+        "an answer that nobody wanted",
+        |history| {
+            history.sessions[0].subscriptions[0].versions[0].retain_handling = RetainHandling::DoNotSend;
         },
     ),
     (

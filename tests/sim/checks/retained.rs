@@ -3,6 +3,7 @@
 
 use super::{Verdict, describe, matching, named};
 use crate::history::{Delivery, History, MessageId, Sent, Session, Step};
+use ringwire_codec::mqtt::RetainHandling;
 use std::collections::BTreeMap;
 
 /// The retained messages of one shard, as the standard words it: the last write stands, an empty one clears.
@@ -73,6 +74,18 @@ pub fn retained_is_fresh(history: &History) -> Verdict {
             return Err(format!(
                 "{text} had been replaced in step {replaced}, before it was asked for"
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Who asked that retained messages be not sent gets none.
+pub fn retain_handling_is_kept(history: &History) -> Verdict {
+    for (delivery, message, session) in named(history) {
+        let mut asked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
+        let wanted = asked.any(|version| version.retain_handling != RetainHandling::DoNotSend);
+        if !wanted && is_answer(delivery, message, session) {
+            return Err(format!("{} was not to be sent", describe(delivery, session)));
         }
     }
     Ok(())

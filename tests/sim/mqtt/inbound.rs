@@ -117,7 +117,6 @@ impl MqttClient {
             world.history.sessions.push(Session {
                 client_id: self.client_id.clone(),
                 device: false,
-                began: step,
                 ended: None,
                 connected: None,
                 subscriptions: Vec::new(),
@@ -134,7 +133,7 @@ impl MqttClient {
         for outgoing in self.outgoing.clone() {
             if outgoing.received {
                 if let Some(connection) = &mut self.connection {
-                    connection.answers.push_back(Answer::PubRel(outgoing.id));
+                    connection.answers.push_back(Answer::Release(outgoing.id));
                 }
                 self.answer(world, usize::MAX);
             } else {
@@ -162,10 +161,10 @@ impl MqttClient {
         let connection = self.connection.as_mut().expect("the packet came from it");
         match publish.qos {
             QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => connection.answers.push_back(Answer::PubAck(id)),
+            QoS::AtLeastOnce => connection.answers.push_back(Answer::Taken(id)),
             QoS::ExactlyOnce => {
                 self.ids.received(id);
-                connection.answers.push_back(Answer::PubRec(id));
+                connection.answers.push_back(Answer::Received(id));
             }
         }
         if !new {
@@ -227,7 +226,7 @@ impl MqttClient {
             QoS::ExactlyOnce => {
                 self.outgoing[index].received = true;
                 let connection = self.connection.as_mut().expect("the packet came from it");
-                connection.answers.push_back(Answer::PubRel(id));
+                connection.answers.push_back(Answer::Release(id));
             }
         }
         Ok(())
@@ -237,7 +236,7 @@ impl MqttClient {
         let id = ack.packet_id.number();
         let connection = self.connection.as_mut().expect("the packet came from it");
         self.ids.release(id, connection.resumed)?;
-        connection.answers.push_back(Answer::PubComp(id));
+        connection.answers.push_back(Answer::Complete(id));
         Ok(())
     }
 

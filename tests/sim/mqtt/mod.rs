@@ -72,10 +72,14 @@ struct Outgoing {
 /// An answer that is still to be written.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
-    PubAck(u16),
-    PubRec(u16),
-    PubRel(u16),
-    PubComp(u16),
+    /// PUBACK.
+    Taken(u16),
+    /// PUBREC.
+    Received(u16),
+    /// PUBREL.
+    Release(u16),
+    /// PUBCOMP.
+    Complete(u16),
 }
 
 /// What an acknowledgement is waited for.
@@ -323,7 +327,6 @@ impl MqttClient {
                 .random
                 .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
             retain,
-            sent: world.step,
             fed: Vec::new(),
             certain: false,
             acked: None,

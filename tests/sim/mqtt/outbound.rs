@@ -107,7 +107,6 @@ impl MqttClient {
             content_type: typed.then(|| format!("type {id}")),
             qos,
             retain,
-            sent: world.step,
             fed: Vec::new(),
             certain: false,
             acked: None,
@@ -282,22 +281,23 @@ impl MqttClient {
             else {
                 break;
             };
-            let (Answer::PubAck(id) | Answer::PubRec(id) | Answer::PubRel(id) | Answer::PubComp(id)) = answer;
+            let (Answer::Taken(id) | Answer::Received(id) | Answer::Release(id) | Answer::Complete(id)) =
+                answer;
             let body = Ack {
                 packet_id: PacketId::new(id).expect("ids of answers are above 0"),
                 reason: ReasonCode::Success,
                 properties: Properties::EMPTY,
             };
             let packet = match answer {
-                Answer::PubAck(_) => Packet::PubAck(body),
-                Answer::PubRec(_) => Packet::PubRec(body),
-                Answer::PubRel(_) => Packet::PubRel(body),
-                Answer::PubComp(_) => Packet::PubComp(body),
+                Answer::Taken(_) => Packet::PubAck(body),
+                Answer::Received(_) => Packet::PubRec(body),
+                Answer::Release(_) => Packet::PubRel(body),
+                Answer::Complete(_) => Packet::PubComp(body),
             };
             self.write(world, &packet, None);
             match answer {
-                Answer::PubAck(id) | Answer::PubComp(id) => self.ids.done(id),
-                Answer::PubRec(_) | Answer::PubRel(_) => {}
+                Answer::Taken(id) | Answer::Complete(id) => self.ids.done(id),
+                Answer::Received(_) | Answer::Release(_) => {}
             }
         }
     }

@@ -104,11 +104,10 @@ impl World {
     /// Takes the bytes of every dirty connection whose last write is done.
     fn flush(&mut self, shard: usize) {
         for connection in std::mem::take(&mut self.shards[shard].actions.dirty) {
-            self.shards[shard].actions.outbox(connection).dirty = false;
+            // The slot of a connection that is gone was reset then, and may be somebody else's by now.
             if let Some(number) = self.seated(shard, connection) {
+                self.shards[shard].actions.outbox(connection).dirty = false;
                 self.shards[shard].slots[number].dirty = true;
-            } else {
-                self.shards[shard].actions.outbox(connection).reset();
             }
         }
         for number in 0..self.shards[shard].slots.len() {

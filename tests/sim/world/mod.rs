@@ -227,7 +227,6 @@ impl World {
             content_type: None,
             qos,
             retain,
-            sent: self.step,
             fed: Vec::new(),
             certain: false,
             acked: None,
