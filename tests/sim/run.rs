@@ -91,6 +91,10 @@ fn play(world: &mut World) -> Result<(), Failure> {
             .collect(),
         rogues: (0..scenario.rogues).map(Rogue::new).collect(),
     };
+    if scenario.private().up_retain {
+        // What rogues retain is cleared at the end, but nobody keeps count of it.
+        (0..scenario.rogues).for_each(|number| world.history.cannot_observe(&format!("tcp/x{number}/up")));
+    }
     for _ in 0..scenario.steps {
         busy(world, &mut cast);
         if let Some(failure) = world.failure.take() {
@@ -207,6 +211,7 @@ fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
 fn look_at_retained(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
     let mut topics: Vec<String> = TOPICS.iter().map(|topic| (*topic).to_owned()).collect();
     topics.extend((0..world.scenario.devices).map(|number| format!("tcp/d{number}/up")));
+    topics.extend((0..world.scenario.rogues).map(|number| format!("tcp/x{number}/up")));
     topics.extend((0..world.scenario.mqtt_clients).map(|number| format!("will/m{number}")));
     cast.clients.push(MqttClient::probe(world));
     drain(world, cast)?;

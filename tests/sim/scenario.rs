@@ -52,7 +52,7 @@ impl Scenario {
             shards,
             steps: random.between(150, 900),
             mqtt_clients: random.between(1, 6),
-            devices: random.below(1),
+            devices: random.below(4),
             rogues: random.below(4),
             mesh_items: if random.chance(25) {
                 random.between(1, 4)
