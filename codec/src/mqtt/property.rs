@@ -180,6 +180,25 @@ impl<'a> RawProperty<'a> {
         })
     }
 
+    /// The rules on the value without the value: most of what properties hold is text, and to know that it is ASCII
+    /// takes less than to make a `str` of it.
+    #[inline]
+    fn validate(&self) -> Result<(), DecodeError> {
+        match self.id.form() {
+            Form::Text if self.id != PropertyId::ResponseTopic => self.value().skip_string(),
+            Form::TextPair => {
+                let mut value = self.value();
+                value.skip_string()?;
+                value.skip_string()
+            }
+            // `read` has found all there is to find.
+            Form::Binary => Ok(()),
+            Form::Text | Form::Bit | Form::Number | Form::LongNumber | Form::Variable => {
+                self.check().map(drop)
+            }
+        }
+    }
+
     fn response_topic(&self) -> Result<&'a str, DecodeError> {
         let mut value = self.value();
         let topic = value.topic_name()?;
@@ -224,7 +243,7 @@ impl<'a> Properties<'a> {
                 return Err(DecodeError::PropertyDuplicate { at, property });
             }
             seen |= bit;
-            raw.check()?;
+            raw.validate()?;
         }
         let has = |property: PropertyId| seen & 1 << property as u8 != 0;
         if has(PropertyId::AuthenticationData) && !has(PropertyId::AuthenticationMethod) {

@@ -177,6 +177,17 @@ impl<'a> Reader<'a> {
         check_string(bytes, at)
     }
 
+    /// Passes a string that follows the same rules.
+    #[inline]
+    pub(super) fn skip_string(&mut self) -> Result<(), DecodeError> {
+        let at = self.at;
+        let bytes = self.binary()?;
+        if is_plain_text(bytes) {
+            return Ok(());
+        }
+        check_string(bytes, at).map(drop)
+    }
+
     /// A topic name: a string without wildcards [MQTT-3.3.2-2], which may be empty.
     #[inline]
     pub(super) fn topic_name(&mut self) -> Result<&'a str, DecodeError> {
@@ -205,6 +216,13 @@ fn is_plain_name(bytes: &[u8]) -> bool {
     let wildcard = u64::from_ne_bytes([b'+'; 8]);
     let bit = u64::from_ne_bytes([b'+' ^ b'#'; 8]);
     !any_word(bytes, |word| has_zero(word) | has_zero((word | bit) ^ wildcard))
+}
+
+/// ASCII without NUL.
+#[inline]
+fn is_plain_text(bytes: &[u8]) -> bool {
+    let high = u64::from_ne_bytes([0x80; 8]);
+    !any_word(bytes, |word| has_zero(word) | word & high)
 }
 
 fn has_nul(bytes: &[u8]) -> bool {
@@ -341,6 +359,11 @@ mod tests {
                         "{byte} at {at} of {len}"
                     );
                     assert_eq!(has_nul(&bytes), byte == 0, "{byte} at {at} of {len}");
+                    assert_eq!(
+                        is_plain_text(&bytes),
+                        (1..0x80).contains(&byte),
+                        "{byte} at {at} of {len}"
+                    );
                 }
             }
             assert!(is_plain_name(&vec![0xFF; len]) && !has_nul(&vec![0xFF; len]));
