@@ -1,13 +1,13 @@
 //! An eventfd: how a thread without a ring wakes a shard.
 //!
-//! The shard keeps a read of it armed in its ring; an asker of its mailbox writes. Not the decision whether to ring, which
+//! The shard's ring hears each write to it; an asker of its mailbox writes. Not the decision whether to ring, which
 //! is the doorbell's. The one file here besides the ring's with an unsafe block, because the standard library has no eventfd.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// An eventfd, blocking: io_uring would answer a read of a non-blocking one with `EAGAIN` instead of waiting.
+/// An eventfd, blocking, so that a thread without a ring can wait for it.
 #[derive(Debug)]
 pub struct Bell {
     eventfd: File,
@@ -45,7 +45,7 @@ impl Bell {
 }
 
 impl AsFd for Bell {
-    /// For a ring, which reads 8 bytes from it and arms the read again after each.
+    /// For a ring to hear. It need not read: each write is an event of its own.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.eventfd.as_fd()
     }
