@@ -3,8 +3,10 @@
 //! Nothing here needs a client. The text of every kind of mistake is kept in `tests/cli/mistakes.txt`; write it again
 //! with `RINGWIRE_BLESS=1 cargo test --test cli` and read the difference.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn ringwire() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringwire"));
@@ -214,4 +216,44 @@ fn a_taken_data_directory_is_refused_with_its_name() {
 fn a_log_file_that_cannot_be_opened_is_refused_with_its_name() {
     let ended = run(ringwire().args(["--set", "log.file=/nowhere/ringwire.log"]));
     refused(&ended, 1, &["/nowhere/ringwire.log"]);
+}
+#[test]
+fn a_taken_port_is_refused_with_listener_and_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let listen = format!("mqtt://{address}");
+    refused(
+        &run(ringwire().args(["--admin", "off", "--listen", &listen])),
+        1,
+        &[&address, "mqtt"],
+    );
+}
+
+#[test]
+fn one_request_to_stop_that_arrives_twice_still_drains() {
+    let mut command = ringwire();
+    command.args([
+        "--listen",
+        "mqtt://127.0.0.1:0",
+        "--admin",
+        "off",
+        "--shards",
+        "1",
+    ]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.find(|line| {
+        line.as_ref()
+            .is_ok_and(|line| line.starts_with("ready mqtt=mqtt://127.0.0.1:"))
+    });
+    let both = format!("kill -TERM {0}; kill -INT {0}", child.id());
+    let sent = Command::new("sh").args(["-c", &both]).status().unwrap();
+    let ended = child.wait().unwrap();
+    assert!(ready.is_some() && sent.success());
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(lines.count(), 0, "the ready line is the last");
 }
