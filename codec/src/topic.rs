@@ -1,7 +1,7 @@
 //! Topic names and topic filters (5.0 section 4.7): validity, levels, and matching of one filter against one name.
 //!
 //! Pure text: no index, no access rules. The engine checks every name and filter here before it uses them; what looks
-//! topics up in bulk (`core`'s subscription index) agrees with [`matches`], and its tests hold it to that.
+//! topics up in bulk (`core`'s subscription index) agrees with [`matches()`], and its tests hold it to that.
 
 #[cfg(test)]
 mod tests;
