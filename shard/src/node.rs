@@ -3,7 +3,7 @@
 //! Everything that can fail for want of a port or a limit fails before a thread runs. Each shard makes its ring on its
 //! own thread (one submitter a ring), tells its bell, waits for the others' bells, and then accepts.
 
-use crate::executor;
+use crate::executor::{self, Kick};
 use crate::mailbox::{Inbox, mailbox};
 use crate::mesh::{Port, ports};
 use crate::pump::{Parts, Pump};
@@ -11,10 +11,11 @@ use crate::ring::Ring;
 use crate::ring::system::Resource;
 use crate::{Mailbox, Question, Settings, listen, probe};
 use ringwire_core::{Engine, InterestMap, ShardId};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -117,6 +118,9 @@ pub enum StartError {
 /// How long all shards together may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long nothing is heard from starting shards before they are kicked: see `executor.rs`.
+const START_KICK: Duration = Duration::from_millis(50);
+
 fn bind_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => ": another process listens there; stop it or choose another port",
@@ -141,9 +145,18 @@ pub struct Node {
 type Report = (ShardId, Result<Ready, StartError>);
 
 enum Ready {
-    /// The ring is made: how to ring it, and where it wants to hear of the others.
-    Ring(OwnedFd, Sender<Arc<[OwnedFd]>>),
+    /// The ring is made.
+    Ring(Introduction),
     Accepting,
+}
+
+struct Introduction {
+    /// How to ring the shard.
+    bell: OwnedFd,
+    /// How to wake its executor, should that park before it has begun.
+    kick: Kick,
+    /// Where it wants to hear of all bells.
+    tell: Sender<Arc<[OwnedFd]>>,
 }
 
 impl Node {
@@ -255,30 +268,44 @@ fn mailboxes(ports: &[Port]) -> Result<(Vec<Mailbox>, Vec<Inbox>), StartError> {
 /// Collects every shard's bell, gives all bells to each, and waits until each accepts.
 fn introduce(reported: &Receiver<Report>, shards: usize) -> Result<(), StartError> {
     let until = Instant::now() + START_TIMEOUT;
-    let mut bells: Vec<Option<OwnedFd>> = (0..shards).map(|_| None).collect();
-    let mut waiting = Vec::new();
+    let mut introductions: BTreeMap<ShardId, Introduction> = BTreeMap::new();
     let mut accepting = vec![false; shards];
     while let Some(missing) = accepting.iter().position(|accepts| !accepts) {
-        let left = until.saturating_duration_since(Instant::now());
-        let Ok((shard, report)) = reported.recv_timeout(left) else {
-            return Err(StartError::NotReady {
-                shard: missing as u16,
-            });
-        };
-        match report? {
-            Ready::Ring(bell, tell) => {
-                bells[shard.index()] = Some(bell);
-                waiting.push(tell);
+        match reported.recv_timeout(START_KICK) {
+            Ok((shard, report)) => match report? {
+                Ready::Ring(introduction) => {
+                    introductions.insert(shard, introduction);
+                    if introductions.len() == shards {
+                        tell_bells(&introductions)?;
+                    }
+                }
+                Ready::Accepting => accepting[shard.index()] = true,
+            },
+            Err(RecvTimeoutError::Timeout) if Instant::now() < until => {
+                introductions
+                    .values()
+                    .for_each(|introduction| introduction.kick.kick());
             }
-            Ready::Accepting => accepting[shard.index()] = true,
-        }
-        if waiting.len() == shards {
-            let bells: Arc<[OwnedFd]> = bells.iter_mut().filter_map(Option::take).collect();
-            for tell in waiting.drain(..) {
-                // A shard that is gone has reported why.
-                let _ = tell.send(Arc::clone(&bells));
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                return Err(StartError::NotReady {
+                    shard: missing as u16,
+                });
             }
         }
+    }
+    Ok(())
+}
+
+/// Tells each shard how to ring each other.
+fn tell_bells(introductions: &BTreeMap<ShardId, Introduction>) -> Result<(), StartError> {
+    let bells = introductions
+        .values()
+        .map(|introduction| introduction.bell.try_clone());
+    let bells = bells.collect::<Result<Arc<[OwnedFd]>, _>>();
+    let bells = bells.map_err(|source| StartError::Ring { source })?;
+    for introduction in introductions.values() {
+        // A shard that is gone has reported why.
+        let _ = introduction.tell.send(Arc::clone(&bells));
     }
     Ok(())
 }
@@ -321,11 +348,17 @@ fn shard_main(parts: Parts, reports: &Sender<Report>) -> Result<(), StartError> 
     let shard = parts.shard;
     let core = parts.settings.cores[shard.index()].clone();
     let (executor, background) = executor::make(shard, &core)?;
+    let alone = executor::alone();
     let ring = Ring::new(&core).map_err(refused)?;
-    let bell = ring.bell().map_err(refused)?;
+    drop(alone);
     let (tell, told) = channel();
+    let introduction = Introduction {
+        bell: ring.bell().map_err(refused)?,
+        kick: background.kick(),
+        tell,
+    };
     let report = |ready| reports.send((shard, Ok(ready)));
-    if report(Ready::Ring(bell, tell)).is_err() {
+    if report(Ready::Ring(introduction)).is_err() {
         return Ok(());
     }
     // Another shard did not start: this one has nothing to do.
@@ -334,10 +367,11 @@ fn shard_main(parts: Parts, reports: &Sender<Report>) -> Result<(), StartError> 
     };
     let mut pump = Pump::new(parts, ring, bells, background);
     pump.open().map_err(refused)?;
-    if report(Ready::Accepting).is_err() {
-        return Ok(());
-    }
-    let ended = executor.run(pump.run());
+    let ended = executor.run(async {
+        // Nobody listens when another shard could not start; the process ends then.
+        let _ = report(Ready::Accepting);
+        pump.run().await
+    });
     // The ring is the shard's life: without it nothing can be told to anyone.
     ended.unwrap_or_else(|error| panic!("the network ring failed: {error}"));
     Ok(())

@@ -33,7 +33,8 @@ pub struct Core {
     pub inputs_per_turn: usize,
     /// Microseconds to spin before parking; 0: park at once.
     pub spin_us: u64,
-    /// Milliseconds of glommio's preempt timer (100; the tests that provoke its false park set less).
+    /// Nanoseconds of glommio's preempt timer. 100 ms by default; the tests that provoke its false park set less. Below
+    /// some 10 microseconds glommio runs nothing at all.
     pub preempt_timer_ns: u64,
 }
 

@@ -190,18 +190,37 @@ pub(crate) fn bytes_acknowledged(socket: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(u64::from_ne_bytes(number))
 }
 
-/// The rings that this process has open, by descriptor: how the ones glommio makes and does not name are found.
-pub(crate) fn open_rings() -> Vec<RawFd> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| {
-            std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "anon_inode:[io_uring]")
-        })
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+/// What has no name but its kind: how the descriptors that glommio makes and does not show are found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Anonymous {
+    Ring,
+    Eventfd,
+}
+
+impl Anonymous {
+    /// Those that this process has open.
+    pub(crate) fn open(self) -> Vec<RawFd> {
+        let kind = match self {
+            Anonymous::Ring => "anon_inode:[io_uring]",
+            Anonymous::Eventfd => "anon_inode:[eventfd]",
+        };
+        let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == kind))
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect()
+    }
+}
+
+/// A descriptor of our own for what another one stands for, close-on-exec.
+pub(crate) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed; a number that is no open descriptor is an error.
+    let fd = check(unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) })?;
+    // SAFETY: the kernel just gave us this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]
