@@ -7,8 +7,8 @@
 //! Invariant: a filter is stored exactly while it has a subscriber. Matches come in an order that is a function of the
 //! operations alone: the literal filter first, then the trie's walk, and within a filter ascending session ids.
 //!
-//! Memory of a unique literal subscription: its text, 32 bytes of entry and about 10 of hash table (both up to twice that
-//! while their vectors double). A second subscriber of a filter moves its list to a B-tree of 12 bytes each.
+//! Heap of a unique literal subscription, measured just after its vectors doubled (`tests/memory.rs`): its text and 81
+//! bytes; of a unique wildcard one, its text and 284. Each further subscriber of a filter: 26.
 
 mod filters;
 mod levels;
