@@ -67,13 +67,13 @@ async fn a_port_taken_by_another_ringwire_is_not_shared_with_it() {
 #[test]
 fn too_little_locked_memory_is_one_line_and_exit_code_1() {
     let refusal = Refusal::of(&HERE, Restriction::Limit(libc::RLIMIT_MEMLOCK, 16 << 10));
-    assert_one_clear_line(&refusal, &["memlock"]);
+    assert_one_clear_line(&refusal, &["locked memory", "LimitMEMLOCK"]);
 }
 
 #[test]
 fn too_few_open_files_are_one_line_and_exit_code_1() {
     let refusal = Refusal::of(&HERE, Restriction::Limit(libc::RLIMIT_NOFILE, 32));
-    assert_one_clear_line(&refusal, &["nofile"]);
+    assert_one_clear_line(&refusal, &["open files", "LimitNOFILE"]);
 }
 
 #[test]
