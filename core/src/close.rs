@@ -4,7 +4,10 @@ use crate::SessionId;
 use crate::connection::{Connection, Flow, Wire};
 use crate::input::SocketCause;
 use crate::{Actions, CloseReason, ConnectionId, Engine, Note};
-use ringwire_codec::mqtt::{Disconnect, Packet, Properties, ReasonCode};
+use ringwire_codec::mqtt::{Disconnect, Packet, Property, PropertyList, ReasonCode};
+
+/// More than a DISCONNECT with the longest name of a reason; a client that takes less gets the code alone.
+const TOLD_BYTES_MAX: u32 = 64;
 
 impl Engine {
     /// The socket ended by itself.
@@ -49,9 +52,14 @@ impl Engine {
         if connection.wire == Wire::V5
             && let Some(code) = reason_code(reason)
         {
+            // The name as a Reason String too: clients that skip a short DISCONNECT (rumqttc 0.25, paho 2) read this one.
+            let mut properties = PropertyList::default();
+            if connection.packet_size_max >= TOLD_BYTES_MAX {
+                properties.push(Property::ReasonString(reason.name()));
+            }
             let disconnect = Packet::Disconnect(Disconnect {
                 reason: code,
-                properties: Properties::EMPTY,
+                properties: properties.as_properties(),
             });
             self.send_packet(id, &disconnect, actions);
         }
