@@ -308,6 +308,7 @@ fn options_v5(address: SocketAddr, options: &Options) -> v5::MqttOptions {
     let mut v5 = v5::MqttOptions::new(&options.id, address.ip().to_string(), address.port());
     v5.set_keep_alive(PATIENCE).set_clean_start(options.clean);
     v5.set_outgoing_inflight_upper_limit(options.window);
+    v5.set_max_packet_size(Some(2 << 20));
     v5.set_session_expiry_interval(Some(if options.clean { 0 } else { 600 }));
     v5.set_connection_timeout(PATIENCE.as_secs());
     if let Some((topic, payload, qos, retain)) = &options.will {
