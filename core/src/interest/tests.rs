@@ -235,7 +235,7 @@ fn an_add_that_returned_is_seen_by_the_next_probe() {
             std::thread::yield_now();
         }
     };
-    let rounds = 500u64;
+    let rounds = 100u64;
     std::thread::scope(|scope| {
         let (prober, adder) = ends.split_at_mut(1);
         scope.spawn(|| {
@@ -255,4 +255,25 @@ fn an_add_that_returned_is_seen_by_the_next_probe() {
             assert!(probed.contains(ShardId(1)), "{topic}");
         }
     });
+}
+
+/// Two shards set and clear their bits of one entry as fast as they can: clearing asserts that the bit is still there, so
+/// a set that overwrote another's would be noticed at once.
+#[test]
+fn bits_of_one_entry_that_are_set_at_the_same_time_are_not_lost() {
+    let mut ends = ends(3, 32);
+    let start = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for end in &mut ends[..2] {
+            let start = &start;
+            scope.spawn(move || {
+                start.wait();
+                for _ in 0..400_000 {
+                    end.add("a");
+                    end.remove("a");
+                }
+            });
+        }
+    });
+    assert!(ends[2].map.is_empty());
 }
