@@ -389,6 +389,7 @@ fn a_kick_ends_connection_and_session_connected_or_not() {
     node.end(peer);
     node.input(0, Input::Kick { client_id: "c" });
     assert_eq!(node.engines[0].stats().sessions, 0);
+    node.pass(100_000_000);
 }
 
 #[test]
