@@ -1,7 +1,8 @@
 //! A message into one session: sent now, into its window, into its queue, or dropped with a named reason.
 //!
-//! QoS 0 is for who reads now; but while retained messages wait, it waits behind them, so that none arrives stale. QoS 1/2 goes through the window; what finds it full, the out box full, or older messages
-//! waiting, goes to the queue, and `pump` moves it on. So for one session nothing overtakes within QoS 1 and 2. A private
+//! QoS 0 is for who reads now; but while retained messages wait it waits behind them, so that none arrives stale.
+//! QoS 1/2 goes through the window; what finds it full, the out box full, or older messages waiting, goes to the queue,
+//! and `pump` moves it on. So for one session nothing overtakes within QoS 1 and 2. A private
 //! device has no window, and its QoS 0 messages wait in the queue like the others.
 
 use crate::connection::Wire;

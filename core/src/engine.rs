@@ -127,7 +127,9 @@ impl Engine {
                 self.deliver_shared(&message, actions);
             }
             Parcel::Retain(message) => self.retain(message),
-            Parcel::Recall { ticket, filter } => self.answer_recall(from, ticket, &filter, actions),
+            Parcel::Recall { ticket, filter } => self.asked(from, ticket, filter, actions),
+            Parcel::Flush => actions.post(from, Parcel::Flushed),
+            Parcel::Flushed => self.flushed(actions),
             Parcel::Recalled {
                 ticket,
                 messages,

@@ -26,4 +26,8 @@ pub enum Parcel {
         /// No more answers to this ticket follow from this shard.
         last: bool,
     },
+    /// The home of retained messages asks: say `Flushed` once every `Retain` that you posted me so far is behind you.
+    Flush,
+    /// The answer to `Flush`. Parcels never overtake, so it says that what was published before it is stored.
+    Flushed,
 }

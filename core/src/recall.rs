@@ -2,7 +2,9 @@
 //!
 //! A subscriber must never get an older retained message after a newer live one. While answers are on their way its
 //! shard remembers which topics arrived live, and drops answers for them: what arrived live was published later, or is
-//! the same message.
+//! the same message. Nor must it miss the last one: a message whose publisher saw no subscriber yet may still be on its
+//! way to the store. So a home answers after a round of `Flush`: every other shard has said that what it published
+//! before is behind it, and what it publishes later finds the subscriber. One round serves all questions that wait.
 
 use crate::index::FilterId;
 use crate::retained::Retention;
@@ -24,7 +26,20 @@ const LIVE_TOPICS_MAX: usize = 65_536;
 pub(crate) struct Recalls {
     last: u32,
     waiting: BTreeMap<u64, Recall>,
+    /// Questions to this shard's store that are answered when this round of `Flush` is over, and those that came since.
+    round: Vec<Question>,
+    next_round: Vec<Question>,
+    /// Shards that have not said `Flushed` in this round.
+    unflushed: u16,
     hasher: ahash::RandomState,
+}
+
+/// A question to this shard's store.
+#[derive(Debug)]
+struct Question {
+    from: ShardId,
+    ticket: u64,
+    filter: Arc<str>,
 }
 
 /// One SUBSCRIBE whose answers are on their way.
@@ -43,6 +58,9 @@ impl Recalls {
         Self {
             last: 0,
             waiting: BTreeMap::new(),
+            round: Vec::new(),
+            next_round: Vec::new(),
+            unflushed: 0,
             hasher,
         }
     }
@@ -125,50 +143,84 @@ impl Engine {
             return;
         };
         let text: Arc<str> = self.index.text(filter).into();
-        if session.recalls > 0 {
-            // A second SUBSCRIBE for the same filter is answered instead of the first.
-            session.recalls -= self.recalls.forget(id, filter);
-        }
-        let literal = !topic::has_wildcard(&text);
-        let home = self.placement.home(text.as_bytes());
-        if self.settings.shards == 1 || (literal && home == self.shard) {
+        if self.settings.shards == 1 {
             for message in self.stored(&text) {
                 self.deliver_stored(id, filter, &message, actions);
             }
             return;
         }
+        if session.recalls > 0 {
+            // A second SUBSCRIBE for the same filter is answered instead of the first.
+            session.recalls -= self.recalls.forget(id, filter);
+        }
         session.recalls += 1;
-        let outstanding = if literal { 1 } else { self.settings.shards - 1 };
+        let literal = !topic::has_wildcard(&text);
+        let home = self.placement.home(text.as_bytes());
+        let outstanding = if literal { 1 } else { self.settings.shards };
         let ticket = self.recalls.add(id, filter, text.clone(), outstanding);
         for shard in (0..self.settings.shards).map(ShardId) {
-            if shard != self.shard && (!literal || shard == home) {
-                let filter = text.clone();
-                actions.post(shard, Parcel::Recall { ticket, filter });
+            if literal && shard != home {
+                continue;
             }
-        }
-        if !literal {
-            for message in self.stored(&text) {
-                self.deliver_stored(id, filter, &message, actions);
+            let filter = text.clone();
+            if shard == self.shard {
+                self.asked(shard, ticket, filter, actions);
+            } else {
+                actions.post(shard, Parcel::Recall { ticket, filter });
             }
         }
     }
 
-    /// Another shard asks.
-    pub(crate) fn answer_recall(&mut self, from: ShardId, ticket: u64, filter: &str, actions: &mut Actions) {
-        let messages = self.stored(filter);
-        let mut rest = &messages[..];
+    /// A shard asks, maybe this one: the answer waits for a round that begins after the question.
+    pub(crate) fn asked(&mut self, from: ShardId, ticket: u64, filter: Arc<str>, actions: &mut Actions) {
+        let question = Question { from, ticket, filter };
+        self.recalls.next_round.push(question);
+        if self.recalls.unflushed == 0 {
+            self.begin_round(actions);
+        }
+    }
+
+    fn begin_round(&mut self, actions: &mut Actions) {
+        self.recalls.round = std::mem::take(&mut self.recalls.next_round);
+        self.recalls.unflushed = self.settings.shards - 1;
+        for shard in (0..self.settings.shards).map(ShardId) {
+            if shard != self.shard {
+                actions.post(shard, Parcel::Flush);
+            }
+        }
+    }
+
+    /// A shard has nothing on its way here that it published before the round began.
+    pub(crate) fn flushed(&mut self, actions: &mut Actions) {
+        self.recalls.unflushed -= 1;
+        if self.recalls.unflushed > 0 {
+            return;
+        }
+        for question in std::mem::take(&mut self.recalls.round) {
+            self.answer_question(&question, actions);
+        }
+        if !self.recalls.next_round.is_empty() {
+            self.begin_round(actions);
+        }
+    }
+
+    fn answer_question(&mut self, question: &Question, actions: &mut Actions) {
+        let ticket = question.ticket;
+        let stored = self.stored(&question.filter);
+        if question.from == self.shard {
+            return self.recalled(ticket, &stored, true, actions);
+        }
+        let mut rest = &stored[..];
         loop {
             let (now, later) = rest.split_at(rest.len().min(ANSWER_MESSAGES_MAX));
             let messages = now.to_vec();
             let last = later.is_empty();
-            actions.post(
-                from,
-                Parcel::Recalled {
-                    ticket,
-                    messages,
-                    last,
-                },
-            );
+            let answer = Parcel::Recalled {
+                ticket,
+                messages,
+                last,
+            };
+            actions.post(question.from, answer);
             if last {
                 return;
             }

@@ -284,3 +284,37 @@ fn messages_of_one_publisher_topic_and_qos_arrive_in_order_on_every_shard() {
         assert_eq!(seen, (1..=300).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_retained_message_on_its_way_to_its_store_is_not_missed_by_a_new_subscriber() {
+    for filter in ["t/#", "literal"] {
+        for home in [0, 1] {
+            let mut node = Node::new(3);
+            let topic = (0..)
+                .map(|n| format!("t/x{n}"))
+                .find(|topic| node.name_home(topic) == home)
+                .unwrap();
+            let filter = if filter == "literal" { &topic } else { filter };
+            let name = node.name_at(2, "publisher");
+            let publisher = node.connect(0, Hello::new(Version::V5, &name));
+            node.publish_with(publisher, Version::V5, &topic, b"old", QoS::AtMostOnce, 0, true);
+            node.hold_parcels = true;
+            node.publish_with(publisher, Version::V5, &topic, b"new", QoS::AtMostOnce, 0, true);
+            let name = node.name_at(1, "reader");
+            let reader = node.connect(0, Hello::new(Version::V5, &name));
+            subscribe(&mut node, reader, filter, 0, 0);
+            // Everything moves but what shard 2 posted.
+            for _ in 0..10 {
+                for (from, to) in [(0, 1), (0, 2), (1, 0), (1, 2)] {
+                    node.exchange_all(from, to);
+                }
+            }
+            assert_eq!(node.take_words(reader, Version::V5), ["suback #9 [00]"]);
+            node.exchange();
+            assert_eq!(
+                node.take_words(reader, Version::V5),
+                [format!("publish {topic} new q0 retain")]
+            );
+        }
+    }
+}

@@ -118,6 +118,17 @@ impl Node {
         }
     }
 
+    /// Hands over what one shard posted to another.
+    pub fn exchange_all(&mut self, from: u16, to: u16) {
+        while self
+            .parcels
+            .get(&(from, to))
+            .is_some_and(|queue| !queue.is_empty())
+        {
+            self.exchange_one(from, to);
+        }
+    }
+
     pub fn exchange_one(&mut self, from: u16, to: u16) {
         let Some(parcel) = self
             .parcels

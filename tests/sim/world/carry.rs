@@ -266,6 +266,8 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
             trace.word(u64::from(*last));
             messages.iter().for_each(|message| record_message(trace, message));
         }
+        Parcel::Flush => trace.word(5),
+        Parcel::Flushed => trace.word(6),
     }
 }
 
@@ -316,5 +318,6 @@ fn describe_parcel(parcel: &Parcel) -> String {
             let messages: Vec<String> = messages.iter().map(|message| named(message)).collect();
             format!("Recalled {ticket} {messages:?} last {last}")
         }
+        Parcel::Flush | Parcel::Flushed => format!("{parcel:?}"),
     }
 }
