@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+/// What the lines with a message begin with; the rest is what `-d` says.
+const MESSAGE: &str = "message: ";
 const VERSIONS: [&str; 3] = ["mqttv31", "mqttv311", "mqttv5"];
 
 fn installed() -> bool {
@@ -22,6 +24,8 @@ fn installed() -> bool {
 struct Subscriber {
     child: Child,
     lines: Receiver<String>,
+    /// Messages that a kept session got before it subscribed again.
+    early: Vec<String>,
 }
 
 impl Subscriber {
@@ -29,7 +33,13 @@ impl Subscriber {
     fn start(broker: &Broker, version: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("stdbuf");
         command
-            .args(["-oL", "mosquitto_sub", "-d", "-F", "@ %t %q %r %p"])
+            .args([
+                "-oL",
+                "mosquitto_sub",
+                "-d",
+                "-F",
+                &format!("{MESSAGE}%t %q %r %p"),
+            ])
             .args(address(broker));
         command.args(["-V", version]).args(arguments);
         let mut child = command
@@ -43,14 +53,27 @@ impl Subscriber {
                 let _ = sender.send(line);
             }
         });
-        let subscriber = Self { child, lines };
-        subscriber.line(|line| line.starts_with("Subscribed"));
-        subscriber
+        let mut subscriber = Self {
+            child,
+            lines,
+            early: Vec::new(),
+        };
+        loop {
+            let line = subscriber.line(|line| line.starts_with("Subscribed") || line.starts_with(MESSAGE));
+            if !line.starts_with(MESSAGE) {
+                return subscriber;
+            }
+            subscriber.early.push(line);
+        }
     }
 
     /// The next message as `topic qos retain payload`.
-    fn message(&self) -> String {
-        self.line(|line| line.starts_with("@ "))["@ ".len()..].to_owned()
+    fn message(&mut self) -> String {
+        let line = match self.early.is_empty() {
+            true => self.line(|line| line.starts_with(MESSAGE)),
+            false => self.early.remove(0),
+        };
+        line[MESSAGE.len()..].to_owned()
     }
 
     fn line(&self, fits: fn(&str) -> bool) -> String {
@@ -120,7 +143,7 @@ fn mosquitto_publishes_and_subscribes_at_every_qos_in_every_version() {
     }
     let broker = Broker::start(2);
     for (subscribed, published) in VERSIONS.iter().flat_map(|a| VERSIONS.map(|b| (*a, b))) {
-        let subscriber = Subscriber::start(&broker, subscribed, &["-t", "m/+", "-q", "2"]);
+        let mut subscriber = Subscriber::start(&broker, subscribed, &["-t", "m/+", "-q", "2"]);
         for qos in ["0", "1", "2"] {
             publish(
                 &broker,
@@ -150,7 +173,7 @@ fn mosquitto_retains_and_clears() {
             &["-t", "r/cleared", "-q", "1", "-r", "-m", "old"],
         );
         publish(&broker, version, &["-t", "r/cleared", "-q", "1", "-r", "-n"]);
-        let subscriber = Subscriber::start(&broker, version, &["-t", "r/#", "-q", "1"]);
+        let mut subscriber = Subscriber::start(&broker, version, &["-t", "r/#", "-q", "1"]);
         assert_eq!(subscriber.message(), "r/kept 1 1 kept");
         publish(&broker, version, &["-t", "r/live", "-q", "1", "-m", "live"]);
         assert_eq!(subscriber.message(), "r/live 1 0 live");
@@ -164,7 +187,7 @@ fn a_will_of_a_killed_mosquitto_is_published() {
     }
     let broker = Broker::start(2);
     for version in VERSIONS {
-        let watcher = Subscriber::start(&broker, "mqttv5", &["-t", "will", "-q", "2"]);
+        let mut watcher = Subscriber::start(&broker, "mqttv5", &["-t", "will", "-q", "2"]);
         let will = [
             "--will-topic",
             "will",
@@ -200,7 +223,7 @@ fn a_kept_mosquitto_session_gets_what_it_missed() {
                 &["-t", &format!("s/{n}"), "-q", "1", "-m", "missed"],
             );
         }
-        let woken = Subscriber::start(&broker, version, &session);
+        let mut woken = Subscriber::start(&broker, version, &session);
         for n in 0..5 {
             assert_eq!(woken.message(), format!("s/{n} 1 0 missed"), "{version}");
         }
@@ -220,7 +243,7 @@ fn mosquitto_and_private_devices_hear_each_other() {
     }
     let broker = Broker::start(2);
     for version in VERSIONS {
-        let subscriber = Subscriber::start(&broker, version, &["-t", "tcp/+/up", "-q", "1"]);
+        let mut subscriber = Subscriber::start(&broker, version, &["-t", "tcp/+/up", "-q", "1"]);
         // Several ids, so that both shards have devices.
         for n in 0..8 {
             let mut device = device(&broker, &format!("device-{n}"));
