@@ -5,6 +5,8 @@
 //!
 //! Run: `cargo bench --bench codec`
 
+#![allow(missing_docs)] // criterion_group! makes a function without any
+
 use bytes::BytesMut;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
