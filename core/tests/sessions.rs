@@ -428,7 +428,7 @@ fn assigned(bytes: &[u8]) -> String {
             Property::AssignedClientIdentifier(name) => Some(name.to_owned()),
             _ => None,
         })
-        .unwrap()
+        .expect("an assigned client id")
 }
 
 #[test]
