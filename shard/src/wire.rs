@@ -8,7 +8,7 @@ use crate::link::{Link, Links, Reading, Stage};
 use crate::ring::flight::Batch;
 use crate::ring::{Ring, system};
 use ringwire_core::input::SocketCause;
-use ringwire_core::{Actions, ConnectionId, ListenerId, Outbox, Time};
+use ringwire_core::{Actions, ConnectionId, Outbox, Time};
 use std::collections::VecDeque;
 use std::mem::take;
 use std::net::{Shutdown, TcpStream};
@@ -54,13 +54,10 @@ impl Wire {
     }
 
     /// Takes a socket in; it is read from the turn's end on. `None`: there are too many.
-    pub(crate) fn open(
-        &mut self,
-        socket: TcpStream,
-        listener: ListenerId,
-        reading: Reading,
-    ) -> Option<ConnectionId> {
-        let id = self.links.insert(Link::new(socket, listener, reading))?;
+    pub(crate) fn open(&mut self, link: Link, actions: &mut Actions) -> Option<ConnectionId> {
+        let id = self.links.insert(link)?;
+        // Whatever was said to the slot's last connection after its end must not reach this one.
+        actions.outbox(id).reset();
         self.list(id);
         Some(id)
     }

@@ -110,13 +110,15 @@ fn log(shard: u16, note: &Note) {
     }
 }
 
-/// Ends that are nobody's mistake.
+/// Ends that are nobody's mistake, and those of the network, of which a broker sees thousands.
 fn is_ordinary(reason: CloseReason) -> bool {
     matches!(
         reason,
         CloseReason::Normal
             | CloseReason::DisconnectWithWill
             | CloseReason::PeerClosed
+            | CloseReason::SocketError
+            | CloseReason::KeepaliveTimeout
             | CloseReason::TakenOver
             | CloseReason::Kicked
             | CloseReason::ServerShuttingDown

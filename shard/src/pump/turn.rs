@@ -1,7 +1,7 @@
 //! The first half of a turn: what happened becomes inputs of the engine.
 
 use super::Pump;
-use crate::link::Reading;
+use crate::link::{Link, Reading};
 use crate::mailbox::{Question, ShardStats};
 use crate::mesh::Envelope;
 use crate::ring::Event;
@@ -106,7 +106,8 @@ impl Pump {
         if self.drained_by.is_some() {
             return;
         }
-        if let Some(connection) = self.wire.open(socket, listener, Reading::Greeting) {
+        let link = Link::new(socket, listener, Reading::Greeting);
+        if let Some(connection) = self.wire.open(link, &mut self.actions) {
             self.tell(Input::Opened {
                 connection,
                 listener,
@@ -167,7 +168,8 @@ impl Pump {
             Envelope::Parcel(parcel) => self.tell(Input::Parcel { from, parcel }),
             Envelope::HandOver { fd, adoption } => {
                 let socket = TcpStream::from(fd);
-                if let Some(connection) = self.wire.open(socket, adoption.listener, Reading::Home) {
+                let link = Link::new(socket, adoption.listener, Reading::Home);
+                if let Some(connection) = self.wire.open(link, &mut self.actions) {
                     self.tell(Input::Adopted { connection, adoption });
                 }
             }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod descriptors;
 
 use client::{Client, PATIENCE, Running, connect_packet, eventually, packet, publish_packet, settings};
 use ringwire_core::CloseReason;
