@@ -328,6 +328,12 @@ async fn drive_v4(mut eventloop: rumqttc::EventLoop, events: mpsc::UnboundedSend
             Ok(rumqttc::Event::Incoming(packet)) => event_v4(packet),
             Ok(rumqttc::Event::Outgoing(_)) => None,
             Err(error) => {
+                // What came in one piece with the end is still in the queue.
+                for event in std::mem::take(&mut eventloop.state.events) {
+                    if let rumqttc::Event::Incoming(packet) = event {
+                        let _ = event_v4(packet).map(|event| events.send(event));
+                    }
+                }
                 let _ = events.send(Event::Ended {
                     reason: None,
                     text: error.to_string(),
@@ -373,6 +379,12 @@ async fn drive_v5(mut eventloop: v5::EventLoop, events: mpsc::UnboundedSender<Ev
             Ok(v5::Event::Incoming(packet)) => event_v5(packet),
             Ok(v5::Event::Outgoing(_)) => None,
             Err(error) => {
+                // What came in one piece with the end is still in the queue.
+                for event in std::mem::take(&mut eventloop.state.events) {
+                    if let v5::Event::Incoming(packet) = event {
+                        let _ = event_v5(packet).map(|event| events.send(event));
+                    }
+                }
                 let _ = events.send(Event::Ended {
                     reason: reason_v5(&error),
                     text: error.to_string(),
