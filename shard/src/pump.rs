@@ -171,3 +171,6 @@ impl Pump {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! A pump with a background task beside it: glommio gets its turns, the clients their answers, and nobody spins.
+
+use super::*;
+use crate::mailbox::mailbox;
+use crate::mesh::ports;
+use crate::{Bind, Mailbox, Question, executor, listen};
+use glommio::timer::Timer;
+use ringwire_core::access::Access;
+use ringwire_core::limits::Limits;
+use ringwire_core::settings::{Listener, Mqtt, Protocol};
+use ringwire_core::{InterestMap, Settings as EngineSettings};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+
+fn settings() -> Settings {
+    Settings {
+        engine: Arc::new(EngineSettings {
+            shards: 1,
+            placement_key: [1, 2],
+            seed: 3,
+            listeners: vec![Listener {
+                name: "mqtt".to_owned(),
+                max_connections: 10,
+                protocol: Protocol::Mqtt(Mqtt::default()),
+            }],
+            limits: Limits::default(),
+            access: Access {
+                allow_anonymous: true,
+                users: Vec::new(),
+                rules: Vec::new(),
+            },
+        }),
+        cores: vec![Core {
+            buffers: 16,
+            ..Core::default()
+        }],
+        binds: vec![Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],
+        mesh_batches: 4,
+    }
+}
+
+fn parts() -> (Parts, Mailbox, SocketAddr) {
+    let settings = Arc::new(settings());
+    let (address, listeners) = listen::bind("mqtt", &settings.binds[0], 1).unwrap();
+    let port = ports(1, 4).pop().unwrap();
+    let (mailbox, inbox) = mailbox(Arc::clone(port.doorbells()), ShardId(0)).unwrap();
+    let interest = Arc::new(InterestMap::new(3));
+    let parts = Parts {
+        shard: ShardId(0),
+        engine: Engine::new(ShardId(0), Arc::clone(&settings.engine), interest),
+        settings,
+        listeners,
+        port,
+        inbox,
+        origin: Instant::now(),
+    };
+    (parts, mailbox, address)
+}
+
+#[test]
+fn a_background_task_gets_its_turns_beside_the_clients() {
+    let (parts, mailbox, address) = parts();
+    let ticks = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&ticks);
+    let shard = std::thread::spawn(move || {
+        let core = parts.settings.cores[0].clone();
+        let (executor, background) = executor::make(ShardId(0), &core).unwrap();
+        let ring = Ring::new(&core).unwrap();
+        let bells = Arc::from([ring.bell().unwrap()]);
+        executor.run(async {
+            background.spawn(async move {
+                loop {
+                    Timer::new(Duration::from_millis(20)).await;
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let mut pump = Pump::new(parts, ring, bells, background);
+            pump.open().unwrap();
+            pump.run().await.unwrap();
+        });
+    });
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    client
+        .write_all(b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01a")
+        .unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    let began = Instant::now();
+    while ticks.load(Ordering::Relaxed) < 5 {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "the task's timers fire"
+        );
+        client.write_all(b"\xc0\0").unwrap();
+        client.read_exact(&mut [0; 2]).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (sender, receiver) = channel();
+    let reply = Box::new(move |stats| sender.send(stats).unwrap());
+    assert!(mailbox.ask(Question::Stats { reply }).is_ok());
+    let stats: ShardStats = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(stats.glommio_yields > 0);
+    let waited_ms = began.elapsed().as_millis() as u64;
+    assert!(
+        stats.turns < 200 + 2 * waited_ms,
+        "{} turns in {waited_ms} ms",
+        stats.turns
+    );
+    assert!(mailbox.ask(Question::Drain { deadline_ms: 5_000 }).is_ok());
+    shard.join().unwrap();
+}
