@@ -254,7 +254,7 @@ mod tests {
             let first = dead_man.watch();
             let (ticks, false_parks) = executor.run(async {
                 first.end();
-                turns(background, 500).await
+                turns(background, 200).await
             });
             assert!(ticks > 0, "the task got its turns");
             if false_parks > 0 {

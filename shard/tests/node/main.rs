@@ -153,8 +153,9 @@ fn a_refusal_is_read_although_the_client_had_sent_more() {
     let mut client = Client::open(node.address());
     // A protocol level that nobody speaks, and much behind it that nobody reads.
     let body = [0, 4, b'M', b'Q', b'T', b'T', 99, 2, 0, 60, 0, 1, b'a'];
-    client.send(&packet(0x10, &body));
-    client.send(&vec![0; 100_000]);
+    let mut bytes = packet(0x10, &body);
+    bytes.resize(100_000, 0);
+    client.send(&bytes);
     assert_eq!(
         client.read_packet(),
         (0x20, vec![0, 1]),
