@@ -3,6 +3,7 @@
 use crate::checks::Failure;
 use crate::history::{Delivery, History, Options, Origin, Sent, Session, SessionId};
 use crate::scenario::PRIVATE;
+use crate::stall::Stall;
 use crate::world::{Mark, SocketId, World};
 use ringwire_codec::mqtt::RetainHandling;
 use ringwire_codec::private::{ConnAckCode, Connect, Decoded, Frame, PAYLOAD_BYTES_MAX, decode};
@@ -14,6 +15,7 @@ pub struct Device {
     keepalive_s: u8,
     connection: Option<Connection>,
     session: Option<SessionId>,
+    stall: Stall,
 }
 
 struct Connection {
@@ -33,6 +35,7 @@ impl Device {
             keepalive_s,
             connection: None,
             session: None,
+            stall: Stall::default(),
         }
     }
 
@@ -49,7 +52,7 @@ impl Device {
             self.lose(world);
             return;
         }
-        if !world.random.chance(world.scenario.slowness) || world.random.chance(20) {
+        if !self.stall.looks_away(world) {
             self.read(world);
         }
         if !self.is_online() {
@@ -290,6 +293,7 @@ impl Device {
         world.history.sessions[session].connected = Some(step);
         let version = Options {
             sent: 0,
+            fed: Some(step),
             acked: Some(step),
             qos: world.scenario.private().dn_qos,
             no_local: false,
@@ -306,6 +310,7 @@ impl Device {
         let Some(session) = self.session else {
             return Ok(());
         };
+        world.reached("delivered to a device");
         let message = world.history.message_of(payload);
         if message.is_none() && !payload.is_empty() {
             return Err("a payload that nobody sent".to_owned());

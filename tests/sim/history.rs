@@ -101,6 +101,8 @@ pub struct Subscription {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub sent: Step,
+    /// An engine had it.
+    pub fed: Option<Step>,
     pub acked: Option<Step>,
     pub qos: QoS,
     pub no_local: bool,
@@ -171,6 +173,17 @@ impl History {
             unsubscribe_sent: None,
             unsubscribe_acked: None,
         });
+    }
+
+    /// Notes that an engine had a SUBSCRIBE.
+    pub fn subscribe_fed(&mut self, session: SessionId, sent: Step, step: Step) {
+        let subscriptions = &mut self.sessions[session].subscriptions;
+        let versions = subscriptions
+            .iter_mut()
+            .flat_map(|subscription| &mut subscription.versions);
+        versions
+            .filter(|version| version.sent == sent)
+            .for_each(|version| version.fed = Some(step));
     }
 
     /// Notes that the home of a topic took a write.

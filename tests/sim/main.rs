@@ -12,7 +12,10 @@ mod mqtt;
 mod random;
 mod rogue;
 mod run;
+#[cfg(test)]
+mod sabotage_proofs;
 mod scenario;
+mod stall;
 mod trace;
 mod world;
 
@@ -146,6 +149,62 @@ fn the_trace_does_not_depend_on_the_seed_of_a_hasher() {
         );
         assert_eq!(plain.hash, other.hash, "seed {seed} shows the order of a map");
     }
+}
+
+/// What runs must reach for their silence to mean something.
+const REACHED: &[&str] = &[
+    "PUBLISH sent again",
+    "PUBREL sent again",
+    "adopted",
+    "congested",
+    "delivered again at QoS 1",
+    "delivered again at QoS 2",
+    "delivered as retained",
+    "delivered to a device",
+    "delivery.dropped.qos0_msg",
+    "delivery.dropped.queue_full",
+    "delivery.dropped.slow_consumer",
+    "delivery.dropped.too_large",
+    "drained",
+    "idle_timeout",
+    "illegal_frame",
+    "invalid_client_id",
+    "keepalive_timeout",
+    "kicked",
+    "malformed_packet",
+    "packet_too_large",
+    "paused",
+    "peer_closed",
+    "protocol_already_connected",
+    "protocol_error",
+    "protocol_not_connected",
+    "quota_exceeded",
+    "read again",
+    "recalled parcel",
+    "receive_maximum_exceeded",
+    "received twice, taken once",
+    "relieved",
+    "resumed",
+    "retain parcel",
+    "send_timeout",
+    "server_shutting_down",
+    "slow_consumer",
+    "socket_error",
+    "taken_over",
+    "topic_invalid",
+    "unsupported_version",
+];
+
+#[test]
+fn the_runs_get_everywhere() {
+    let mut reach: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 0..300 {
+        for (what, count) in run(seed, Mode::default()).reach {
+            *reach.entry(what).or_default() += count;
+        }
+    }
+    let missed: Vec<_> = REACHED.iter().filter(|what| !reach.contains_key(*what)).collect();
+    assert!(missed.is_empty(), "never reached: {missed:?} in {reach:#?}");
 }
 
 #[test]

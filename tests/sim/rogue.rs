@@ -19,6 +19,8 @@ const CONNECTIONS_MAX: usize = 3;
 /// A misbehaving client.
 pub struct Rogue {
     client_id: String,
+    /// Seconds, for its next connection.
+    keep_alive_s: u8,
     connections: Vec<Attack>,
 }
 
@@ -39,6 +41,7 @@ impl Rogue {
     pub fn new(number: usize) -> Self {
         Self {
             client_id: format!("x{number}"),
+            keep_alive_s: 0,
             connections: Vec::new(),
         }
     }
@@ -81,6 +84,8 @@ impl Rogue {
     fn open(&mut self, world: &mut World) {
         let private = world.random.chance(30);
         let socket = world.connect(&self.client_id, false, if private { PRIVATE } else { MQTT });
+        self.keep_alive_s = *world.random.pick(&[0, 1, 10]);
+        world.introduce(socket, u64::from(self.keep_alive_s) * 1_500, None);
         let random = &mut world.random;
         let bytes = if private {
             self.private(random)
@@ -99,7 +104,7 @@ impl Rogue {
     fn mqtt(&self, random: &mut Random) -> Vec<u8> {
         let version = *random.pick(&[Version::V31, Version::V311, Version::V5]);
         let mut bytes = Vec::new();
-        let choice = random.below(13);
+        let choice = random.below(16);
         if choice == 0 {
             let count = random.between(1, 200);
             return random.bytes(count);
@@ -110,6 +115,15 @@ impl Rogue {
             return bytes;
         }
         self.mqtt_connect(random, version, &mut bytes);
+        if choice == 13 {
+            // A protocol level that nobody speaks.
+            let level = if version == Version::V31 { 10 } else { 8 };
+            bytes[level] = 9;
+            return bytes;
+        }
+        if choice == 14 {
+            return nameless();
+        }
         if choice == 2 {
             // The greeting is never finished.
             bytes.truncate(random.between(1, bytes.len() - 1));
@@ -124,6 +138,8 @@ impl Rogue {
             8 => (0..40).for_each(|_| publish(&mut bytes, version, QoS::ExactlyOnce, 7, 5)),
             9 => (1..60).for_each(|id| publish(&mut bytes, version, QoS::ExactlyOnce, id, 5)),
             10 => stray_answers(random, version, &mut bytes),
+            // A server's packet.
+            12 => bytes.extend([0x20, 0x02, 0x00, 0x00]),
             11 => (0..3_000).for_each(|_| bytes.extend([0xC0, 0x00])),
             _ => subscribe_flood(random, version, &mut bytes),
         }
@@ -144,7 +160,7 @@ impl Rogue {
         let connect = Packet::Connect(Connect {
             version,
             clean_start: version == Version::V31 || random.chance(50),
-            keep_alive: *random.pick(&[0, 1, 10]),
+            keep_alive: u16::from(self.keep_alive_s),
             client_id: &self.client_id,
             will: random.chance(50).then_some(will),
             username: None,
@@ -157,7 +173,7 @@ impl Rogue {
     fn private(&self, random: &mut Random) -> Vec<u8> {
         let mut bytes = Vec::new();
         let connect = private::Connect {
-            keepalive: *random.pick(&[0, 1, 10]),
+            keepalive: self.keep_alive_s,
             client_id: self.client_id.as_bytes(),
             username: None,
             password: None,
@@ -170,7 +186,7 @@ impl Rogue {
             flags: random.next() as u8 & 0x0F,
             payload: b"ROGUE data",
         };
-        let choice = random.below(9);
+        let choice = random.below(10);
         if choice == 0 {
             let count = random.between(1, 100);
             return random.bytes(count);
@@ -192,6 +208,8 @@ impl Rogue {
             5 => bytes.extend([0x30, 0xFF, 0xFF, 1, 2, 3]),
             6 => (0..200).for_each(|_| assert!(data.encode(&mut bytes), "a small frame can be written")),
             7 => bytes.extend([0x40; 4_000]),
+            // A version that nobody speaks.
+            9 => bytes[0] = 0x12,
             _ => bytes.extend([0x20, 0, 0]),
         }
         bytes
@@ -217,6 +235,23 @@ fn publish(bytes: &mut Vec<u8>, version: Version, qos: QoS, id: u16, count: usiz
         payload: &payload,
     });
     put(bytes, version, &packet);
+}
+
+/// A 3.1.1 CONNECT that wants a session to be kept, and names none.
+fn nameless() -> Vec<u8> {
+    let connect = Packet::Connect(Connect {
+        version: Version::V311,
+        clean_start: false,
+        keep_alive: 0,
+        client_id: "",
+        will: None,
+        username: None,
+        password: None,
+        properties: Properties::EMPTY,
+    });
+    let mut bytes = Vec::new();
+    put(&mut bytes, Version::V311, &connect);
+    bytes
 }
 
 /// Many publishes of every QoS, and a subscription to all of them.

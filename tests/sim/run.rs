@@ -9,9 +9,10 @@ use crate::random::Random;
 use crate::rogue::Rogue;
 use crate::scenario::Scenario;
 use crate::trace::Lines;
-use crate::world::World;
+use crate::world::{Sabotage, World};
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::DropReason;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rounds after which what has not drained never will.
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub tail: String,
     /// How much it did, so that an idle simulation does not pass for a good one.
     pub deliveries: usize,
+    /// What happened, and how often.
+    pub reach: BTreeMap<&'static str, u64>,
 }
 
 /// How a seed is run.
@@ -35,6 +38,8 @@ pub struct Outcome {
 pub struct Mode {
     /// Lines of the trace to keep as text; 0: none.
     pub lines_max: usize,
+    /// What is spoiled on purpose.
+    pub sabotage: Option<Sabotage>,
     /// Another seed for the engines' hashers.
     pub hashers: Option<u64>,
 }
@@ -54,18 +59,20 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
         let mut random = Random::new(seed);
         let scenario = Scenario::new(&mut random);
         let mut world = World::new(random, scenario, copy, mode.hashers);
+        world.sabotage = mode.sabotage;
         let verdict = play(&mut world);
         let failure = world.failure.take().or(verdict.err());
-        (world.trace.hash(), failure, world.history.deliveries.len())
+        Outcome {
+            hash: world.trace.hash(),
+            failure,
+            tail: String::new(),
+            deliveries: world.history.deliveries.len(),
+            reach: world.reach,
+        }
     }));
     let tail = lines.map_or_else(String::new, |lines| lines.tail());
     match result {
-        Ok((hash, failure, deliveries)) => Outcome {
-            hash,
-            failure,
-            tail,
-            deliveries,
-        },
+        Ok(outcome) => Outcome { tail, ..outcome },
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -75,6 +82,7 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
                 failure: Some(failure),
                 tail,
                 deliveries: 0,
+                reach: BTreeMap::new(),
             }
         }
     }
@@ -157,14 +165,17 @@ fn act(world: &mut World, cast: &mut Cast) {
     }
 }
 
-/// The administrator publishes.
+/// The administrator publishes: one message, or sometimes a burst that slow readers cannot take.
 fn inject(world: &mut World) {
-    let qos = *world
-        .random
-        .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
     let topic = *world.random.pick(TOPICS);
-    let id = world.new_injected(topic, qos);
-    world.inject(id);
+    let count = if world.random.chance(15) { 40 } else { 1 };
+    for _ in 0..count {
+        let qos = *world
+            .random
+            .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
+        let id = world.new_injected(topic, qos);
+        world.inject(id);
+    }
 }
 
 /// After the faults have stopped, everything that was begun ends.
@@ -209,6 +220,9 @@ fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
 
 /// A new subscriber asks, topic by topic, what is retained.
 fn look_at_retained(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    // Wills that are delayed are sent by then.
+    world.pass(3_000);
+    drain(world, cast)?;
     let mut topics: Vec<String> = TOPICS.iter().map(|topic| (*topic).to_owned()).collect();
     topics.extend((0..world.scenario.devices).map(|number| format!("tcp/d{number}/up")));
     topics.extend((0..world.scenario.rogues).map(|number| format!("tcp/x{number}/up")));

@@ -22,6 +22,7 @@ pub struct Scenario {
     pub shards: usize,
     pub steps: usize,
     pub mqtt_clients: usize,
+    /// None where the private listener takes only a few connections: rogues are turned away there.
     pub devices: usize,
     pub rogues: usize,
     /// Items that a mesh queue takes.
@@ -48,11 +49,12 @@ impl Scenario {
     pub fn new(random: &mut Random) -> Self {
         let shards = random.between(1, 4);
         let tight = random.chance(30);
+        let crowded = random.chance(10);
         Self {
             shards,
-            steps: random.between(150, 900),
+            steps: random.between(200, 2_600),
             mqtt_clients: random.between(1, 6),
-            devices: random.below(4),
+            devices: if crowded { 0 } else { random.below(4) },
             rogues: random.below(4),
             mesh_items: if random.chance(25) {
                 random.between(1, 4)
@@ -66,7 +68,7 @@ impl Scenario {
             slowness: *random.pick(&[0, 10, 60]),
             leaps: *random.pick(&[0, 0, 1, 3]),
             drain: random.chance(10),
-            settings: settings(random, shards as u16, tight),
+            settings: settings(random, shards as u16, tight, crowded),
         }
     }
 
@@ -87,7 +89,7 @@ impl Scenario {
     }
 }
 
-fn settings(random: &mut Random, shards: u16, tight: bool) -> Settings {
+fn settings(random: &mut Random, shards: u16, tight: bool, crowded: bool) -> Settings {
     let mqtt = Mqtt {
         idle_timeout_ms: 15_000,
         max_packet_size: 16_384,
@@ -110,18 +112,19 @@ fn settings(random: &mut Random, shards: u16, tight: bool) -> Settings {
         acl_deny_action: AclDenyAction::Ignore,
         ..PrivateTcp::default()
     };
-    let listener = |name: &str, protocol| Listener {
+    let listener = |name: &str, max_connections, protocol| Listener {
         name: name.to_owned(),
-        max_connections: 1_000,
+        max_connections,
         protocol,
     };
+    let private_max = if crowded { 1 } else { 1_000 };
     Settings {
         shards,
         placement_key: [random.next(), random.next()],
         seed: random.next(),
         listeners: vec![
-            listener("mqtt", Protocol::Mqtt(mqtt)),
-            listener("private", Protocol::PrivateTcp(private)),
+            listener("mqtt", 1_000, Protocol::Mqtt(mqtt)),
+            listener("private", private_max, Protocol::PrivateTcp(private)),
         ],
         limits: limits(random, tight),
         access: Access::default(),
@@ -143,7 +146,7 @@ fn limits(random: &mut Random, tight: bool) -> Limits {
         return roomy;
     }
     Limits {
-        outbox_bytes: random.between(256, 8_192),
+        outbox_bytes: *random.pick(&[256, 700, 2_000, 8_192]),
         queue_messages: random.between(2, 30),
         queue_bytes: random.between(8_000, 60_000),
         inflight: random.between(1, 8) as u16,

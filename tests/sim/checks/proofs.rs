@@ -27,6 +27,7 @@ fn sent(id: MessageId, topic: &str, qos: QoS, step: u64) -> Sent {
 fn options(step: u64) -> Options {
     Options {
         sent: step,
+        fed: Some(step + 1),
         acked: Some(step + 2),
         qos: QoS::ExactlyOnce,
         no_local: false,

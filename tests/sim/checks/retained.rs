@@ -104,19 +104,18 @@ pub fn no_older_retained_after_a_newer_live_one(history: &History) -> Verdict {
         let Some((rank, _)) = place(history, delivery) else {
             continue;
         };
-        let acked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
-        let Some(acked) = acked
-            .filter_map(|version| version.acked)
-            .filter(|acked| *acked < delivery.step)
-            .max()
-        else {
-            continue;
-        };
+        let asked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
+        let asked = asked
+            .filter_map(|version| version.fed)
+            .filter(|fed| *fed < delivery.step)
+            .max();
         let newer = history.deliveries[..index].iter().find(|live| {
-            let same =
-                live.session == delivery.session && live.topic == delivery.topic && live.qos == delivery.qos;
+            let Some(published) = live.message.and_then(|id| history.messages[id].first_fed()) else {
+                return false;
+            };
+            let same = live.session == delivery.session && live.topic == delivery.topic;
             let newer = place(history, live).is_some_and(|(live_rank, _)| live_rank > rank);
-            same && !live.retain && !live.dup && live.message.is_some() && live.step > acked && newer
+            same && !live.retain && !live.dup && newer && asked.is_some_and(|asked| published > asked)
         });
         if let Some(newer) = newer {
             return Err(format!(

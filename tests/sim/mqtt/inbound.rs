@@ -9,9 +9,6 @@ use ringwire_codec::mqtt::{
     Ack, ConnAck, Decoded, Packet, Publish, QoS, ReasonCode, SubAck, UnsubAck, decode,
 };
 
-/// Bytes of a packet that an honest client takes.
-const PACKET_SIZE_MAX: u32 = 1 << 20;
-
 type Outcome = Result<(), Failure>;
 
 /// The check that names what a server may not send.
@@ -29,7 +26,7 @@ impl MqttClient {
         let bytes = std::mem::take(&mut connection.inbox);
         let mut at = 0;
         while at < bytes.len() && self.connection.is_some() {
-            match decode(self.version, &bytes[at..], PACKET_SIZE_MAX) {
+            match decode(self.version, &bytes[at..], self.packet_size_max) {
                 Ok(Decoded::Packet(packet, size)) => {
                     at += size;
                     world.tick_step();
@@ -104,6 +101,7 @@ impl MqttClient {
         let step = world.step;
         let connection = self.connection.as_mut().expect("the packet came from it");
         connection.online = true;
+        self.is_unsure = false;
         connection.resumed = present;
         let properties = connack.properties;
         connection.window = connection
@@ -131,6 +129,11 @@ impl MqttClient {
     /// On a resumed session: everything that is not through, in its order (5.0 section 4.4).
     fn send_again(&mut self, world: &mut World) {
         for outgoing in self.outgoing.clone() {
+            world.reached(if outgoing.received {
+                "PUBREL sent again"
+            } else {
+                "PUBLISH sent again"
+            });
             if outgoing.received {
                 if let Some(connection) = &mut self.connection {
                     connection.answers.push_back(Answer::Release(outgoing.id));
@@ -168,10 +171,21 @@ impl MqttClient {
             }
         }
         if !new {
+            world.reached("received twice, taken once");
             return Ok(());
         }
         if crate::rogue::is_rogue(publish.topic, publish.payload) {
             return Ok(());
+        }
+        world.reached(match (publish.qos, publish.dup) {
+            (QoS::AtMostOnce, _) => "delivered at QoS 0",
+            (QoS::AtLeastOnce, false) => "delivered at QoS 1",
+            (QoS::AtLeastOnce, true) => "delivered again at QoS 1",
+            (QoS::ExactlyOnce, false) => "delivered at QoS 2",
+            (QoS::ExactlyOnce, true) => "delivered again at QoS 2",
+        });
+        if publish.retain {
+            world.reached("delivered as retained");
         }
         let message = world.history.message_of(publish.payload);
         if message.is_none() && !publish.payload.is_empty() {

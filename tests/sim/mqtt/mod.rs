@@ -11,10 +11,9 @@ pub use outbound::TOPICS;
 use crate::checks::PacketIds;
 use crate::history::{MessageId, Origin, Sent, SessionId, Step};
 use crate::scenario::MQTT;
+use crate::stall::Stall;
 use crate::world::{Mark, SocketId, World};
-use ringwire_codec::mqtt::{
-    Connect, Disconnect, Packet, Properties, Property, PropertyList, QoS, ReasonCode,
-};
+use ringwire_codec::mqtt::{Connect, Disconnect, Packet, Property, PropertyList, QoS, ReasonCode};
 use ringwire_codec::mqtt::{Version, Will};
 use ringwire_core::Time;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +27,8 @@ pub struct MqttClient {
     keep_alive_s: u16,
     /// QoS 1/2 publishes that it takes at a time.
     receive_maximum: u16,
+    /// Bytes of a packet that it takes.
+    packet_size_max: u32,
     connection: Option<Connection>,
     /// The session that the server has, or should have.
     session: Option<SessionId>,
@@ -36,8 +37,11 @@ pub struct MqttClient {
     ids: PacketIds,
     outgoing: VecDeque<Outgoing>,
     next_id: u16,
+    /// A CONNECT for a new session was not answered: the old one may be there or not, so the next one asks again.
+    is_unsure: bool,
     /// It was told that the server stops.
     told: bool,
+    stall: Stall,
 }
 
 /// A connection as its client sees it.
@@ -109,13 +113,20 @@ impl MqttClient {
             } else {
                 limit
             },
+            packet_size_max: if named && world.random.chance(20) {
+                400
+            } else {
+                1 << 20
+            },
             connection: None,
             session: None,
             present: Some(false),
             ids: PacketIds::default(),
             outgoing: VecDeque::new(),
             next_id: world.random.below(65_536) as u16,
+            is_unsure: false,
             told: false,
+            stall: Stall::default(),
         }
     }
 
@@ -127,6 +138,7 @@ impl MqttClient {
             persistent: false,
             keep_alive_s: 0,
             receive_maximum: 20,
+            packet_size_max: 1 << 20,
             ..Self::new(0, world)
         };
         world.tick_step();
@@ -145,7 +157,7 @@ impl MqttClient {
         }
         let Some(connection) = &self.connection else {
             if world.random.chance(30) && !world.was_kicked(&self.client_id) {
-                let clean = !self.persistent || world.random.chance(20);
+                let clean = !self.persistent || self.is_unsure || world.random.chance(20);
                 self.connect(world, clean);
             }
             return;
@@ -154,8 +166,8 @@ impl MqttClient {
             self.lose(world);
             return;
         }
-        let slow = world.random.chance(world.scenario.slowness);
-        if !slow || world.random.chance(20) {
+        let slow = self.stall.looks_away(world);
+        if !slow {
             self.read(world);
         }
         if self.is_online() {
@@ -164,7 +176,7 @@ impl MqttClient {
     }
 
     fn act_online(&mut self, world: &mut World, slow: bool) {
-        if !slow || world.random.chance(20) {
+        if !slow {
             self.answer(world, 4);
         }
         self.ping(world);
@@ -254,7 +266,9 @@ impl MqttClient {
     fn connect(&mut self, world: &mut World, clean: bool) {
         let socket = world.connect(&self.client_id, true, MQTT);
         let will = world.random.chance(30).then(|| self.new_will(world));
-        world.introduce(socket, u64::from(self.keep_alive_s) * 1_500, will);
+        let delayed = self.version == Version::V5 && world.random.chance(30);
+        let silence_ms = u64::from(self.keep_alive_s) * 1_500;
+        world.introduce(socket, silence_ms, will.map(|will| (will, !delayed)));
         let mut properties = PropertyList::default();
         if self.version == Version::V5 {
             properties.push(Property::SessionExpiryInterval(if self.persistent {
@@ -263,14 +277,19 @@ impl MqttClient {
                 0
             }));
             properties.push(Property::ReceiveMaximum(self.receive_maximum));
+            properties.push(Property::MaximumPacketSize(self.packet_size_max));
         }
         let message = will.map(|id| world.history.messages[id].clone());
+        let mut delay = PropertyList::default();
+        if delayed {
+            delay.push(Property::WillDelayInterval(2));
+        }
         let will = message.as_ref().map(|message| Will {
             qos: message.qos,
             retain: message.retain,
             topic: &message.topic,
             payload: &message.payload,
-            properties: Properties::EMPTY,
+            properties: delay.as_properties(),
         });
         let client_id = self.client_id.clone();
         let connect = Packet::Connect(Connect {
@@ -350,6 +369,7 @@ impl MqttClient {
             self.forget(world, step);
         }
         if !connection.online {
+            self.is_unsure |= connection.clean;
             self.present = self.present.filter(|present| *present && self.session.is_some());
             return;
         }

@@ -218,6 +218,7 @@ impl MqttClient {
             list.push(filter, *options);
             let version = Options {
                 sent: world.step,
+                fed: None,
                 acked: None,
                 qos: options.qos,
                 no_local: options.no_local,
@@ -232,7 +233,8 @@ impl MqttClient {
             properties: properties.as_properties(),
             filters: list.as_filters(),
         });
-        self.write(world, &packet, None);
+        let mark = Mark::Subscribe(session, world.step);
+        self.write(world, &packet, Some(mark));
         if let Some(connection) = &mut self.connection {
             let asked = asked
                 .iter()

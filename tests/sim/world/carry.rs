@@ -2,7 +2,7 @@
 //! of it: the content of every action goes into the hash.
 
 use super::socket::{Place, SocketId};
-use super::{Item, World};
+use super::{Item, Sabotage, World};
 use crate::checks::Failure;
 use crate::trace::{Trace, hex};
 use ringwire_core::{ConnectionId, Input, Message, Note, Outbox, Parcel, ShardId};
@@ -10,13 +10,20 @@ use ringwire_core::{ConnectionId, Input, Message, Note, Outbox, Parcel, ShardId}
 impl World {
     /// Carries out everything that a shard's engine has asked for.
     pub(super) fn carry_out(&mut self, shard: usize) {
+        self.spoil(shard);
         self.record(shard);
         self.post(shard);
         self.hand_over(shard);
         let pauses = std::mem::take(&mut self.shards[shard].actions.pauses);
         for (connection, paused) in pauses {
+            self.reached(if paused { "paused" } else { "read again" });
             if let Some(number) = self.seated(shard, connection) {
                 self.shards[shard].slots[number].paused = paused;
+                let socket = self.shards[shard].slots[number].socket;
+                // Nobody listened while it was paused, so its silence does not count.
+                socket
+                    .into_iter()
+                    .for_each(|id| self.sockets[id].last_fed = self.now);
             }
         }
         self.flush(shard);
@@ -89,6 +96,9 @@ impl World {
                 continue;
             }
             self.shards[from].congested[to] = full;
+            if !full && self.sabotage == Some(Sabotage::LoseRelieved) {
+                continue;
+            }
             let shard = ShardId(to as u16);
             self.feed(
                 from,
@@ -274,6 +284,29 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
 fn record_note(trace: &mut Trace, note: &Note) {
     // The derived text has every field, and notes are few.
     trace.bytes(format!("{note:?}").as_bytes());
+}
+
+/// The name of an input, to count it by.
+pub(super) fn name(input: &Input<'_>) -> &'static str {
+    match input {
+        Input::Opened { .. } => "opened",
+        Input::Received { .. } => "received",
+        Input::Closed { .. } => "closed",
+        Input::Adopted { .. } => "adopted",
+        Input::Parcel { parcel, .. } => match parcel {
+            Parcel::Publish(_) => "publish parcel",
+            Parcel::Retain(_) => "retain parcel",
+            Parcel::Recall { .. } => "recall parcel",
+            Parcel::Recalled { .. } => "recalled parcel",
+        },
+        Input::Drained { .. } => "drained",
+        Input::Congested { .. } => "congested",
+        Input::Relieved { .. } => "relieved",
+        Input::Kick { .. } => "kick",
+        Input::Inject { .. } => "inject",
+        Input::Tick => "tick",
+        Input::Drain => "drain",
+    }
 }
 
 /// An input for people.

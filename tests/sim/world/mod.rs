@@ -4,10 +4,12 @@
 //! engine's actions; `network` moves bytes. No thread, no clock: a run is a function of its seed.
 
 mod carry;
+mod sabotage;
 mod socket;
 mod turn;
 mod watch;
 
+pub use sabotage::Sabotage;
 pub use socket::{Mark, SocketId};
 
 use crate::checks::{Failure, Store};
@@ -21,7 +23,7 @@ use ringwire_core::placement::Placement;
 use ringwire_core::stats::Stats;
 use ringwire_core::{Actions, Engine, InterestMap, ListenerId, Message, Note, Parcel, ShardId, Time};
 use socket::{Place, Socket};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Everything of one run but the clients.
@@ -34,6 +36,10 @@ pub struct World {
     pub step: Step,
     /// The first check that failed while the run went on.
     pub failure: Option<Failure>,
+    /// What happened, and how often: a simulation that never gets somewhere proves nothing about it.
+    pub reach: BTreeMap<&'static str, u64>,
+    /// What is spoiled on purpose; nothing in an ordinary run.
+    pub sabotage: Option<Sabotage>,
     /// Faults have stopped: nothing is late, slow or cut any more.
     pub calm: bool,
     draining: bool,
@@ -108,6 +114,8 @@ impl World {
             now: Time::from_millis(1_000),
             step: 0,
             failure: None,
+            reach: BTreeMap::new(),
+            sabotage: None,
             calm: false,
             draining: false,
             kicked: Vec::new(),
@@ -126,6 +134,11 @@ impl World {
     pub fn fail(&mut self, failure: Failure) {
         self.trace.line(|| format!("FAILED {failure}"));
         self.failure.get_or_insert(failure);
+    }
+
+    /// Counts something that happened.
+    pub fn reached(&mut self, what: &'static str) {
+        *self.reach.entry(what).or_default() += 1;
     }
 
     /// A new moment.
@@ -152,7 +165,7 @@ impl World {
     }
 
     /// What the oracle needs to know of a connection when its CONNECT is written.
-    pub fn introduce(&mut self, socket: SocketId, silence_ms: u64, will: Option<MessageId>) {
+    pub fn introduce(&mut self, socket: SocketId, silence_ms: u64, will: Option<(MessageId, bool)>) {
         self.sockets[socket].silence_ms = silence_ms;
         self.sockets[socket].will = will;
     }
@@ -299,6 +312,7 @@ impl World {
                 carry::describe(&input)
             )
         });
+        self.reached(carry::name(&input));
         let shard = &mut self.shards[index];
         shard.engine.handle(now, input, &mut shard.actions);
         while let Some((connection, _)) = shard.actions.closes.get(shard.closes_seen).copied() {
@@ -312,6 +326,8 @@ impl World {
                     .for_each(|socket| self.sockets[socket].end(step));
             }
         }
+        // The engine takes a close back when the socket turns out to be gone.
+        shard.closes_seen = shard.actions.closes.len();
         while let Some(hand_over) = shard.actions.hand_overs.get(shard.hand_overs_seen) {
             shard.hand_overs_seen += 1;
             shard.slots[hand_over.connection.index()].forgotten = true;
@@ -323,7 +339,9 @@ impl World {
             .cloned()
         {
             self.shards[index].notes_seen += 1;
-            self.note(index, step, &note);
+            for note in self.spoil_note(note) {
+                self.note(index, step, &note);
+            }
         }
     }
 
@@ -365,17 +383,28 @@ impl World {
     /// A note, told to the oracle.
     fn note(&mut self, shard: usize, step: Step, note: &Note) {
         match note {
-            Note::Connected { peer, .. } => {
+            Note::Connected {
+                peer,
+                session_present,
+                ..
+            } => {
+                self.reached(if *session_present { "resumed" } else { "connected" });
                 if let Some(id) = socket::socket_of(*peer) {
                     self.sockets[id].connected = true;
                 }
             }
             Note::Closed {
                 peer, reason, detail, ..
-            } => self.saw_close(shard, step, *peer, *reason, detail),
+            } => {
+                self.reached(reason.name());
+                self.saw_close(shard, step, *peer, *reason, detail);
+            }
             Note::Dropped {
                 client_id, reason, ..
-            } => self.saw_drop(client_id, *reason),
+            } => {
+                self.reached(reason.name());
+                self.saw_drop(client_id, *reason);
+            }
         }
     }
 }

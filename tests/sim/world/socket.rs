@@ -3,7 +3,7 @@
 //! Bytes go up from the client's hand through the network to an engine, and down from an out box through the kernel to the
 //! client. Marks stand in the upward stream where a packet ends, so that it is known when an engine has all of it.
 
-use crate::history::{MessageId, Step};
+use crate::history::{MessageId, SessionId, Step};
 use ringwire_core::input::SocketCause;
 use ringwire_core::{CloseReason, ListenerId, Time};
 use std::collections::VecDeque;
@@ -17,6 +17,8 @@ pub type SocketId = usize;
 pub enum Mark {
     /// A PUBLISH or DATATRANS.
     Publish(MessageId),
+    /// A SUBSCRIBE of a session, and when it was written.
+    Subscribe(SessionId, Step),
     /// A DISCONNECT.
     Disconnect,
 }
@@ -64,7 +66,8 @@ pub struct Socket {
     /// Milliseconds of silence that are allowed, once connected; 0: any.
     pub silence_ms: u64,
     pub connected: bool,
-    pub will: Option<MessageId>,
+    /// The Will, and whether it is due as soon as the connection ends.
+    pub will: Option<(MessageId, bool)>,
     pub notes: Vec<CloseReason>,
     /// The first step in which either side may have ended it.
     pub ended: Option<Step>,

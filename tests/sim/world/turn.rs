@@ -2,7 +2,7 @@
 //! carries out what its engine asked for. And the network, which moves bytes between turns.
 
 use super::socket::{Mark, Place, SocketId};
-use super::{Item, Slot, World};
+use super::{Item, Sabotage, Slot, World};
 use crate::checks::Failure;
 use crate::history::MessageId;
 use ringwire_core::input::SocketCause;
@@ -59,10 +59,11 @@ impl World {
                 candidates.push(Candidate::Mesh(from));
             }
         }
-        if self.shards[index]
-            .engine
-            .next_wake()
-            .is_some_and(|wake| wake <= self.now)
+        if self.sabotage != Some(Sabotage::LoseTicks)
+            && self.shards[index]
+                .engine
+                .next_wake()
+                .is_some_and(|wake| wake <= self.now)
         {
             candidates.push(Candidate::Tick);
         }
@@ -87,9 +88,7 @@ impl World {
             return;
         }
         let cause = match socket.client_end {
-            Some(SocketCause::PeerClosed) => {
-                (readable && socket.up.is_empty()).then_some(SocketCause::PeerClosed)
-            }
+            Some(SocketCause::PeerClosed) => socket.up.is_empty().then_some(SocketCause::PeerClosed),
             Some(SocketCause::Failed) => (slot.paused || socket.up.is_empty()).then_some(SocketCause::Failed),
             Some(SocketCause::SendTimeout) | None => None,
         };
@@ -99,7 +98,10 @@ impl World {
         candidates.extend(cause.map(|cause| Candidate::Gone(number, cause)));
         let connection = self.connection(index, number);
         let outbox = self.shards[index].actions.outbox(connection);
-        if outbox.watch && outbox.backlog() <= outbox.low_water {
+        if outbox.watch
+            && outbox.backlog() <= outbox.low_water
+            && self.sabotage != Some(Sabotage::LoseDrained)
+        {
             candidates.push(Candidate::Drained(number));
         }
     }
@@ -119,7 +121,7 @@ impl World {
         }
     }
 
-    fn connection(&self, shard: usize, slot: usize) -> ConnectionId {
+    pub(super) fn connection(&self, shard: usize, slot: usize) -> ConnectionId {
         let generation = self.shards[shard].slots[slot].generation;
         ConnectionId {
             slot: slot as u32,
@@ -228,6 +230,7 @@ impl World {
                     let certain = !paused && (!forgotten || self.sockets[id].disconnects_now());
                     self.took_message(shard, message, step, certain);
                 }
+                Mark::Subscribe(session, sent) => self.history.subscribe_fed(session, sent, step),
                 Mark::Disconnect => self.sockets[id].disconnected = true,
             }
         }
@@ -279,6 +282,7 @@ impl World {
                     self.fail(Failure::new("hand_over_is_complete", text));
                 }
                 let connection = self.seat(to, id);
+                self.sockets[id].last_fed = self.now;
                 self.feed(to, Input::Adopted { connection, adoption });
                 self.took_bytes(to, connection.index(), id);
             }
@@ -297,6 +301,9 @@ impl World {
             let stored = stored.filter(|id| self.history.messages[*id].payload == message.payload[..]);
             let step = self.step + 1;
             self.wrote(to, &topic, step, stored);
+            if self.loses_write() {
+                return;
+            }
         }
         self.feed(
             to,

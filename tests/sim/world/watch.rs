@@ -1,8 +1,8 @@
 //! Checks that the world makes while it runs: every connection ends once and for a reason that is true, limits hold after
 //! every turn, and silence is ended in time.
 
-use super::World;
 use super::socket::{Place, SocketId, socket_of};
+use super::{Sabotage, World};
 use crate::checks::Failure;
 use crate::history::Step;
 use ringwire_core::{CloseReason, DropReason, Input};
@@ -90,19 +90,20 @@ impl World {
     /// The Will of a connection that ended without a DISCONNECT is published now.
     fn will_is_due(&mut self, shard: usize, id: SocketId, step: Step, reason: CloseReason) {
         let socket = &self.sockets[id];
-        let Some(will) = socket
+        let Some((will, at_once)) = socket
             .will
             .filter(|_| socket.connected && reason != CloseReason::Normal)
         else {
             return;
         };
-        let sure = matches!(
-            reason,
-            CloseReason::PeerClosed
-                | CloseReason::SocketError
-                | CloseReason::SendTimeout
-                | CloseReason::KeepaliveTimeout
-        );
+        let sure = at_once
+            && matches!(
+                reason,
+                CloseReason::PeerClosed
+                    | CloseReason::SocketError
+                    | CloseReason::SendTimeout
+                    | CloseReason::KeepaliveTimeout
+            );
         self.took_message(shard, will, step, sure);
     }
 
@@ -180,6 +181,18 @@ impl World {
 
     /// A shard's timers fire; whoever has been silent for too long is closed by then.
     pub(super) fn wake(&mut self, shard: usize) {
+        if self.sabotage == Some(Sabotage::HideSilence) {
+            for slot in 0..self.shards[shard].slots.len() {
+                let connection = self.connection(shard, slot);
+                self.feed(
+                    shard,
+                    Input::Received {
+                        connection,
+                        bytes: &[],
+                    },
+                );
+            }
+        }
         self.feed(shard, Input::Tick);
         for id in 0..self.sockets.len() {
             let socket = &self.sockets[id];

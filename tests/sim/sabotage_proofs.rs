@@ -1,0 +1,69 @@
+//! Proof that the checks that watch a run can fail: each kind of sabotage is noticed within a few seeds, by a check that is
+//! named for what was spoiled.
+
+use crate::run::{Mode, run};
+use crate::world::Sabotage;
+
+/// Seeds within which a sabotage must be noticed.
+const SEEDS: u64 = 200;
+
+/// A sabotage, and the checks that may notice it.
+const PROOFS: &[(Sabotage, &[&str])] = &[
+    (
+        Sabotage::LoseParcel,
+        &[
+            "at_least_once",
+            "exactly_once",
+            "subscribed_after_suback_is_heard",
+        ],
+    ),
+    (Sabotage::RepeatParcel, &["at_most_once", "exactly_once"]),
+    (Sabotage::SwapParcels, &["order_is_kept"]),
+    (Sabotage::PostToSelf, &["parcels_go_to_other_shards"]),
+    (Sabotage::MisplaceWrite, &["retained_lives_at_home"]),
+    (
+        Sabotage::LoseWrite,
+        &[
+            "retained_is_the_last_write",
+            "retained_is_fresh",
+            "retained_is_counted",
+        ],
+    ),
+    (Sabotage::EmptyAnswer, &["retained_is_the_last_write"]),
+    (Sabotage::LoseNote, &["every_connection_ends_once"]),
+    (Sabotage::RepeatNote, &["every_connection_ends_once"]),
+    (Sabotage::BlameHonest, &["honest_clients_are_not_disturbed"]),
+    (Sabotage::CutGreeting, &["hand_over_is_complete"]),
+    (Sabotage::LoseDrained, &["everything_drains"]),
+    (Sabotage::LoseRelieved, &["everything_drains"]),
+    (Sabotage::LoseTicks, &["everything_drains"]),
+    (Sabotage::HideSilence, &["silence_is_ended"]),
+    (Sabotage::FloodOutbox, &["limits_are_kept"]),
+    (
+        Sabotage::FlipByte,
+        &[
+            "the_server_keeps_the_standard",
+            "content_is_intact",
+            "packet_id_rules",
+        ],
+    ),
+    (Sabotage::FlipSessionPresent, &["session_present_is_true"]),
+    (Sabotage::DrainInSilence, &["the_drain_is_told"]),
+    (Sabotage::Panic, &["nothing_panics"]),
+];
+
+#[test]
+fn every_sabotage_is_noticed_by_the_check_that_is_named_for_it() {
+    for (kind, checks) in PROOFS {
+        let mode = Mode {
+            sabotage: Some(*kind),
+            ..Mode::default()
+        };
+        let noticed = (0..SEEDS).find_map(|seed| run(seed, mode).failure);
+        let failure = noticed.unwrap_or_else(|| panic!("{kind:?} was not noticed in {SEEDS} seeds"));
+        assert!(
+            checks.contains(&failure.check),
+            "{kind:?} was noticed as {failure}"
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! Sabotage: what an engine asked for is spoiled on purpose, so that the checks that watch a run can be seen to fail.
+//!
+//! Used by `tests` in `sabotage_proofs.rs` only; an ordinary run is never spoiled. Each kind names the defect that an engine
+//! or a shard could have, and each has checks that must notice it within a few seeds.
+
+use super::World;
+use ringwire_core::{ConnectionId, Note, Parcel, ShardId};
+
+/// What is spoiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// A message for another shard is lost.
+    LoseParcel,
+    /// A message for another shard is posted twice.
+    RepeatParcel,
+    /// Two messages for another shard change places.
+    SwapParcels,
+    /// A parcel is addressed to its own sender.
+    PostToSelf,
+    /// A retained message is written at a shard that is not its home.
+    MisplaceWrite,
+    /// The home forgets a write.
+    LoseWrite,
+    /// An answer to a SUBSCRIBE is empty.
+    EmptyAnswer,
+    /// The end of a connection is not noted.
+    LoseNote,
+    /// The end of a connection is noted twice.
+    RepeatNote,
+    /// An honest client is closed for what it did not do.
+    BlameHonest,
+    /// A hand-over leaves bytes behind.
+    CutGreeting,
+    /// `Drained` is never fed.
+    LoseDrained,
+    /// `Relieved` is never fed.
+    LoseRelieved,
+    /// `Tick` is never fed.
+    LoseTicks,
+    /// A silent connection is taken for a live one.
+    HideSilence,
+    /// An out box grows without bound.
+    FloodOutbox,
+    /// A byte on its way to a client changes.
+    FlipByte,
+    /// A CONNACK claims the opposite of "session present".
+    FlipSessionPresent,
+    /// Nobody is told that the node stops.
+    DrainInSilence,
+    /// The engine panics.
+    Panic,
+}
+
+impl World {
+    fn is_spoiled(&mut self, kind: Sabotage, percent: usize) -> bool {
+        self.sabotage == Some(kind) && self.random.chance(percent)
+    }
+
+    /// Spoils what a shard is about to carry out.
+    pub(super) fn spoil(&mut self, shard: usize) {
+        let Some(kind) = self.sabotage else { return };
+        match kind {
+            Sabotage::LoseParcel
+            | Sabotage::RepeatParcel
+            | Sabotage::SwapParcels
+            | Sabotage::PostToSelf
+            | Sabotage::MisplaceWrite
+            | Sabotage::EmptyAnswer => self.spoil_posts(shard, kind),
+            Sabotage::CutGreeting => {
+                for hand_over in &mut self.shards[shard].actions.hand_overs {
+                    let received = &mut hand_over.adoption.received;
+                    received.truncate(received.len() - 1);
+                }
+            }
+            Sabotage::FlipByte
+            | Sabotage::FlipSessionPresent
+            | Sabotage::FloodOutbox
+            | Sabotage::DrainInSilence => {
+                self.spoil_outboxes(shard, kind);
+            }
+            Sabotage::Panic => {
+                if self.random.chance(1) {
+                    panic!("sabotage");
+                }
+            }
+            Sabotage::LoseWrite
+            | Sabotage::LoseNote
+            | Sabotage::RepeatNote
+            | Sabotage::BlameHonest
+            | Sabotage::LoseDrained
+            | Sabotage::LoseRelieved
+            | Sabotage::LoseTicks
+            | Sabotage::HideSilence => {}
+        }
+    }
+
+    fn spoil_posts(&mut self, shard: usize, kind: Sabotage) {
+        let chance = self.random.chance(20);
+        let shards = self.shards.len();
+        let posts = &mut self.shards[shard].actions.posts;
+        let is_publish = |(_, parcel): &(ShardId, Parcel)| matches!(parcel, Parcel::Publish(_));
+        let Some(at) = posts.iter().position(is_publish).filter(|_| chance) else {
+            for (to, parcel) in posts {
+                match parcel {
+                    Parcel::Retain(_) if kind == Sabotage::MisplaceWrite && shards > 2 => {
+                        to.0 = (0..shards as u16)
+                            .find(|other| *other != to.0)
+                            .unwrap_or_default();
+                    }
+                    Parcel::Recalled { messages, .. } if kind == Sabotage::EmptyAnswer => messages.clear(),
+                    Parcel::Publish(_)
+                    | Parcel::Retain(_)
+                    | Parcel::Recall { .. }
+                    | Parcel::Recalled { .. } => {}
+                }
+            }
+            return;
+        };
+        match kind {
+            Sabotage::LoseParcel => {
+                posts.remove(at);
+            }
+            Sabotage::RepeatParcel => posts.push(posts[at].clone()),
+            Sabotage::SwapParcels => {
+                let to = posts[at].0;
+                let last = posts
+                    .iter()
+                    .rposition(|post| post.0 == to && is_publish(post))
+                    .unwrap_or(at);
+                posts.swap(at, last);
+            }
+            Sabotage::PostToSelf => posts[at].0 = ShardId(shard as u16),
+            _ => {}
+        }
+    }
+
+    fn spoil_outboxes(&mut self, shard: usize, kind: Sabotage) {
+        let chance = self.random.chance(5);
+        let draining = self.draining;
+        let dirty: Vec<ConnectionId> = self.shards[shard].actions.dirty.clone();
+        for connection in dirty {
+            let outbox = self.shards[shard].actions.outbox(connection);
+            let buffer = &mut outbox.buffer;
+            match kind {
+                Sabotage::FlipByte if chance && !buffer.is_empty() => {
+                    let last = buffer.len() - 1;
+                    buffer[last] ^= 0x04;
+                }
+                Sabotage::FlipSessionPresent if buffer.len() > 3 && buffer[0] == 0x20 && buffer[2] < 2 => {
+                    buffer[2] ^= 1;
+                }
+                Sabotage::FloodOutbox if chance => buffer.resize(buffer.len() + (4 << 20), 0xC0),
+                Sabotage::DrainInSilence if draining => buffer.clear(),
+                _ => {}
+            }
+        }
+    }
+
+    /// The notes that the oracle gets to see for one that an engine made.
+    pub(super) fn spoil_note(&mut self, note: Note) -> Vec<Note> {
+        let Note::Closed {
+            client_id,
+            peer,
+            listener,
+            detail,
+            ..
+        } = &note
+        else {
+            return vec![note];
+        };
+        if self.is_spoiled(Sabotage::LoseNote, 20) {
+            return Vec::new();
+        }
+        if self.is_spoiled(Sabotage::RepeatNote, 20) {
+            return vec![note.clone(), note];
+        }
+        if self.is_spoiled(Sabotage::BlameHonest, 20) {
+            return vec![Note::Closed {
+                client_id: client_id.clone(),
+                peer: *peer,
+                listener: *listener,
+                reason: ringwire_core::CloseReason::MalformedPacket,
+                detail: detail.clone(),
+            }];
+        }
+        vec![note]
+    }
+
+    /// A write does not reach its home.
+    pub(super) fn loses_write(&mut self) -> bool {
+        self.is_spoiled(Sabotage::LoseWrite, 30)
+    }
+}
