@@ -5,7 +5,7 @@
 //! `sent` is when the client wrote, `fed` when an engine had the last byte, `acked` when the client read the answer.
 
 use ringwire_codec::mqtt::{QoS, RetainHandling};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A moment in a run.
 pub type Step = u64;
@@ -26,13 +26,15 @@ pub struct History {
     /// Every message that arrived at an honest client, in the order of arrival.
     pub deliveries: Vec<Delivery>,
     /// Writes of retained messages, by topic, in the order in which the topic's home took them.
-    pub writes: HashMap<String, Vec<Write>>,
+    pub writes: BTreeMap<String, Vec<Write>>,
     /// Topics whose order of writes could not be observed.
     pub unobserved: Vec<String>,
     /// Client ids for which the broker said that it dropped something, and the name of the reason.
     pub drops: Vec<(String, &'static str)>,
     /// QoS 0 messages between shards were dropped, by the counters.
     pub mesh_drops: bool,
+    /// Retained messages found no room, or were dropped on their way to a new subscriber, by the counters.
+    pub retained_drops: bool,
     /// What a new subscriber was given as retained at the end of the run: topic, message.
     pub retained_at_end: Vec<(String, MessageId)>,
     /// What retained messages there must be at the end: topic, message.

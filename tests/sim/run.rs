@@ -116,6 +116,8 @@ fn play(world: &mut World) -> Result<(), Failure> {
         .stats()
         .iter()
         .any(|stats| stats.drops[DropReason::MeshFull as usize] > 0);
+    let drops = |reason: DropReason| world.stats().iter().any(|stats| stats.drops[reason as usize] > 0);
+    world.history.retained_drops = drops(DropReason::RetainedFull) || drops(DropReason::MeshFull);
     if !scenario.drain {
         look_at_retained(world, &mut cast)?;
     }
@@ -167,8 +169,14 @@ fn act(world: &mut World, cast: &mut Cast) {
 
 /// The administrator publishes: one message, or sometimes a burst that slow readers cannot take.
 fn inject(world: &mut World) {
-    let topic = *world.random.pick(TOPICS);
-    let count = if world.random.chance(15) { 40 } else { 1 };
+    let burst = world.random.chance(15);
+    let topics = if burst {
+        &["a", "b/b", "tcp/d0/dn", "tcp/d1/dn"]
+    } else {
+        TOPICS
+    };
+    let topic = *world.random.pick(topics);
+    let count = if burst { 40 } else { 1 };
     for _ in 0..count {
         let qos = *world
             .random

@@ -30,7 +30,10 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
         ],
     ),
     (Sabotage::EmptyAnswer, &["retained_is_the_last_write"]),
-    (Sabotage::LoseNote, &["every_connection_ends_once"]),
+    (
+        Sabotage::LoseNote,
+        &["every_connection_ends_once", "nothing_is_invented"],
+    ),
     (Sabotage::RepeatNote, &["every_connection_ends_once"]),
     (Sabotage::BlameHonest, &["honest_clients_are_not_disturbed"]),
     (Sabotage::CutGreeting, &["hand_over_is_complete"]),

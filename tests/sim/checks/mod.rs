@@ -69,6 +69,10 @@ pub const CHECKS: &[(&str, Check)] = &[
     ),
     ("order_is_kept", order::order_is_kept),
     ("retain_handling_is_kept", retained::retain_handling_is_kept),
+    (
+        "a_subscriber_knows_the_last_write",
+        retained::a_subscriber_knows_the_last_write,
+    ),
     ("retained_is_fresh", retained::retained_is_fresh),
     (
         "no_older_retained_after_a_newer_live_one",

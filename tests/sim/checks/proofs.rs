@@ -217,6 +217,21 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
             history.deliveries.swap(first, second);
         },
     ),
+    ("a_subscriber_knows_the_last_write", "no answer came", |history| {
+        history.writes.insert(
+            "a/r".to_owned(),
+            vec![Write {
+                step: 3,
+                message: Some(6),
+            }],
+        );
+        history.messages.remove(7);
+        history
+            .deliveries
+            .retain(|delivery| delivery.message != Some(7) && delivery.message != Some(6));
+        history.retained_at_end = vec![("a/r".to_owned(), 6)];
+        history.retained_expected = vec![("a/r".to_owned(), 6)];
+    }),
     (
         "retain_handling_is_kept",
         "an answer that nobody wanted",

@@ -2,7 +2,7 @@
 //! what must be left at the end.
 
 use super::{Verdict, describe, matching, named};
-use crate::history::{Delivery, History, MessageId, Sent, Session, Step};
+use crate::history::{Delivery, History, MessageId, Sent, Session, Step, Subscription};
 use ringwire_codec::mqtt::RetainHandling;
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ pub fn retain_handling_is_kept(history: &History) -> Verdict {
     Ok(())
 }
 
-/// While an answer is outstanding, a message that arrives live makes an older retained one stale: it must not follow.
+/// A message that arrives live makes every older retained one stale: none follows, whenever it was asked for.
 pub fn no_older_retained_after_a_newer_live_one(history: &History) -> Verdict {
     for (index, delivery) in history.deliveries.iter().enumerate() {
         let session = &history.sessions[delivery.session];
@@ -104,18 +104,15 @@ pub fn no_older_retained_after_a_newer_live_one(history: &History) -> Verdict {
         let Some((rank, _)) = place(history, delivery) else {
             continue;
         };
-        let asked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
-        let asked = asked
-            .filter_map(|version| version.fed)
-            .filter(|fed| *fed < delivery.step)
-            .max();
         let newer = history.deliveries[..index].iter().find(|live| {
-            let Some(published) = live.message.and_then(|id| history.messages[id].first_fed()) else {
-                return false;
-            };
             let same = live.session == delivery.session && live.topic == delivery.topic;
-            let newer = place(history, live).is_some_and(|(live_rank, _)| live_rank > rank);
-            same && !live.retain && !live.dup && newer && asked.is_some_and(|asked| published > asked)
+            // Sent again at QoS 1 it was written again: what counts for it is its first write.
+            let writes = history.writes.get(&live.topic).into_iter().flatten();
+            let newer = writes
+                .clone()
+                .position(|write| write.message == live.message)
+                .is_some_and(|first| first > rank);
+            same && !live.retain && !live.dup && live.message.is_some() && newer
         });
         if let Some(newer) = newer {
             return Err(format!(
@@ -126,6 +123,63 @@ pub fn no_older_retained_after_a_newer_live_one(history: &History) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Who subscribed and stayed has seen the last write of each topic, live or as an answer, however the two crossed. Not
+/// asked where it saw another write of the topic: an answer that finds a live one there is dropped, even if that was older.
+pub fn a_subscriber_knows_the_last_write(history: &History) -> Verdict {
+    if history.retained_drops {
+        return Ok(());
+    }
+    for (topic, writes) in &history.writes {
+        let Some(id) = writes.last().and_then(|write| write.message) else {
+            continue;
+        };
+        if history.unobserved.contains(topic) {
+            continue;
+        }
+        for (index, session) in history.sessions.iter().enumerate() {
+            if session.ended.is_none()
+                && !history.dropped_for(&session.client_id)
+                && misses(history, index, topic, id)
+            {
+                return Err(format!(
+                    "{:?} never saw the last write {id} of {topic:?}",
+                    session.client_id
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A session should have seen the last write of a topic, and has not.
+fn misses(history: &History, index: usize, topic: &str, id: MessageId) -> bool {
+    let (session, last) = (&history.sessions[index], &history.messages[id]);
+    let mut asked = matching(session, topic);
+    if !asked.any(|subscription| stays(subscription, session, &last.publisher)) {
+        return false;
+    }
+    let mut arrived = history
+        .deliveries
+        .iter()
+        .filter(|one| one.session == index && one.topic == topic);
+    let crossed = |one: &Delivery| {
+        let other = one.message.map(|id| &history.messages[id]);
+        other.is_none_or(|other| other.retain)
+    };
+    !arrived.any(crossed)
+}
+
+/// A subscription that was made on the connection that still stands, for retained messages too, and kept as it was.
+fn stays(subscription: &Subscription, session: &Session, publisher: &str) -> bool {
+    let [only] = subscription.versions.as_slice() else {
+        return false;
+    };
+    let own = only.no_local && session.client_id == publisher;
+    let here = session.connected.is_some_and(|since| since <= only.sent) && only.acked.is_some();
+    let wanted = only.retain_handling != RetainHandling::DoNotSend;
+    here && wanted && !own && subscription.unsubscribe_sent.is_none()
 }
 
 /// At the end a new subscriber is given, for each topic, the last write by the order of the topic's home.

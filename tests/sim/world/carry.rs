@@ -298,6 +298,8 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
             Parcel::Retain(_) => "retain parcel",
             Parcel::Recall { .. } => "recall parcel",
             Parcel::Recalled { .. } => "recalled parcel",
+            Parcel::Flush => "flush parcel",
+            Parcel::Flushed => "flushed parcel",
         },
         Input::Drained { .. } => "drained",
         Input::Congested { .. } => "congested",

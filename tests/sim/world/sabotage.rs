@@ -111,7 +111,9 @@ impl World {
                     Parcel::Publish(_)
                     | Parcel::Retain(_)
                     | Parcel::Recall { .. }
-                    | Parcel::Recalled { .. } => {}
+                    | Parcel::Recalled { .. }
+                    | Parcel::Flush
+                    | Parcel::Flushed => {}
                 }
             }
             return;
