@@ -31,7 +31,8 @@ impl Engine {
         news: &mut News<'_>,
         actions: &mut Actions,
     ) {
-        if self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
+        // One that is not retained replaces no retained message, so the answer is still wanted.
+        if news.retain && self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
             self.recalls.arrived(to, news.topic);
         }
         self.send_or_keep(to, shape, false, news, actions);
