@@ -267,9 +267,9 @@ impl Engine {
             });
         });
         self.stats.drops[DropReason::NoLocal as usize] += not_local;
-        if matches.len() > 1 {
-            // Stable: the identifiers of one receiver stay in the index's order.
-            matches.sort_by_key(|found| found.session);
+        if !matches.is_sorted_by_key(|found| found.session) {
+            // The subscribers of one filter come sorted; only several filters need this. Does not allocate.
+            matches.sort_unstable_by_key(|found| (found.session, found.identifier));
         }
         self.scratch.frames.clear();
         for group in matches.chunk_by(|a, b| a.session == b.session) {
@@ -344,20 +344,15 @@ pub(crate) fn topic_levels(topic: &str) -> usize {
 /// What a client may not put into a PUBLISH.
 fn objection(publish: &Publish<'_>) -> Option<(CloseReason, &'static str)> {
     for property in publish.properties.iter() {
-        match property {
-            Property::TopicAlias(_) => {
-                return Some((
-                    CloseReason::TopicAliasInvalid,
-                    "a Topic Alias, but Topic Alias Maximum is 0",
-                ));
-            }
-            Property::SubscriptionIdentifier(_) => {
-                return Some((
-                    CloseReason::ProtocolError,
-                    "a Subscription Identifier from a client",
-                ));
-            }
-            _ => {}
+        if let Property::TopicAlias(_) = property {
+            let detail = "a Topic Alias, but Topic Alias Maximum is 0";
+            return Some((CloseReason::TopicAliasInvalid, detail));
+        }
+        if let Property::SubscriptionIdentifier(_) = property {
+            return Some((
+                CloseReason::ProtocolError,
+                "a Subscription Identifier from a client",
+            ));
         }
     }
     if publish.topic.is_empty() {

@@ -16,9 +16,23 @@ use ringwire_codec::mqtt::{
 use smallvec::SmallVec;
 use std::fmt::Write;
 
+/// Reason codes of undecodable bytes that have a close reason of their own; the others are malformed packets.
+const NAMED: [(ReasonCode, CloseReason); 6] = [
+    (ReasonCode::PacketTooLarge, CloseReason::PacketTooLarge),
+    (ReasonCode::ProtocolError, CloseReason::ProtocolError),
+    (
+        ReasonCode::UnsupportedProtocolVersion,
+        CloseReason::UnsupportedVersion,
+    ),
+    (ReasonCode::TopicNameInvalid, CloseReason::TopicInvalid),
+    (ReasonCode::TopicFilterInvalid, CloseReason::TopicInvalid),
+    (ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId),
+];
+
 impl Engine {
     /// Handles whole packets from the front of `bytes`; returns how many bytes need not be kept.
     pub(crate) fn consume_mqtt(&mut self, id: ConnectionId, bytes: &[u8], actions: &mut Actions) -> usize {
+        let packet_size_max = self.mqtt_settings(id).max_packet_size;
         let mut used = 0;
         loop {
             let rest = &bytes[used..];
@@ -34,8 +48,7 @@ impl Engine {
                 self.close(id, CloseReason::ProtocolNotConnected, detail, actions);
                 return bytes.len();
             }
-            let max = self.mqtt_settings(id).max_packet_size;
-            let (packet, size) = match mqtt::decode(wire.version(), rest, max) {
+            let (packet, size) = match mqtt::decode(wire.version(), rest, packet_size_max) {
                 Ok(Decoded::Packet(packet, size)) => (packet, size),
                 Ok(Decoded::Incomplete { .. }) => return used,
                 Err(error) => {
@@ -43,9 +56,10 @@ impl Engine {
                     return bytes.len();
                 }
             };
-            let flow = match (&packet, wire) {
-                (Packet::Connect(connect), Wire::Greeting) => self.greet(id, connect, rest, actions),
-                _ => self.packet(id, &packet, actions),
+            let flow = if let (Packet::Connect(connect), Wire::Greeting) = (&packet, wire) {
+                self.greet(id, connect, rest, actions)
+            } else {
+                self.packet(id, &packet, actions)
             };
             match flow {
                 Flow::Next => self.stats.packets_received += 1,
@@ -107,16 +121,11 @@ impl Engine {
         bytes: &[u8],
         actions: &mut Actions,
     ) {
-        let reason = match error.reason_code() {
-            ReasonCode::PacketTooLarge => CloseReason::PacketTooLarge,
-            ReasonCode::ProtocolError => CloseReason::ProtocolError,
-            ReasonCode::UnsupportedProtocolVersion => CloseReason::UnsupportedVersion,
-            ReasonCode::TopicNameInvalid | ReasonCode::TopicFilterInvalid => CloseReason::TopicInvalid,
-            ReasonCode::ClientIdentifierNotValid => CloseReason::InvalidClientId,
-            _ => CloseReason::MalformedPacket,
-        };
+        let code = error.reason_code();
+        let reason = (NAMED.iter().find(|(named, _)| *named == code))
+            .map_or(CloseReason::MalformedPacket, |&(_, reason)| reason);
         let detail = hex(&format!("{error} (offset {offset})"), bytes);
-        self.refuse_greeting(id, error.reason_code(), actions);
+        self.refuse_greeting(id, code, actions);
         self.close(id, reason, detail, actions);
     }
 
@@ -212,9 +221,11 @@ impl Engine {
         actions: &mut Actions,
     ) -> Flow {
         let identifier = (subscribe.properties.iter())
-            .find_map(|property| match property {
-                Property::SubscriptionIdentifier(identifier) => Some(identifier),
-                _ => None,
+            .find_map(|property| {
+                let Property::SubscriptionIdentifier(identifier) = property else {
+                    return None;
+                };
+                Some(identifier)
             })
             .unwrap_or(0);
         let mut reasons = SmallVec::<[u8; 16]>::new();
@@ -269,9 +280,11 @@ impl Engine {
         actions: &mut Actions,
     ) -> Flow {
         let cap = self.mqtt_settings(id).session_expiry_s;
-        let expiry_s = disconnect.properties.iter().find_map(|property| match property {
-            Property::SessionExpiryInterval(seconds) => Some(seconds.min(cap)),
-            _ => None,
+        let expiry_s = disconnect.properties.iter().find_map(|property| {
+            let Property::SessionExpiryInterval(seconds) = property else {
+                return None;
+            };
+            Some(seconds.min(cap))
         });
         if let (Some(expiry_s), Some(session)) = (expiry_s, self.sessions.get_mut(session_id)) {
             if session.expiry_s == 0 && expiry_s != 0 {
@@ -281,10 +294,11 @@ impl Engine {
             }
             session.expiry_s = expiry_s;
         }
-        let reason = match disconnect.reason {
-            ReasonCode::Success => CloseReason::Normal,
-            // Any other code is not a normal disconnection: the Will is sent [MQTT-3.14.4-3].
-            _ => CloseReason::DisconnectWithWill,
+        // Any other code is not a normal disconnection: the Will is sent [MQTT-3.14.4-3].
+        let reason = if disconnect.reason == ReasonCode::Success {
+            CloseReason::Normal
+        } else {
+            CloseReason::DisconnectWithWill
         };
         self.close(id, reason, String::new(), actions)
     }

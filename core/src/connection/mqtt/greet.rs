@@ -34,12 +34,14 @@ impl Asked {
             method: false,
         };
         for property in connect.properties.iter() {
-            match property {
-                Property::SessionExpiryInterval(seconds) => asked.expiry_s = Some(seconds),
-                Property::ReceiveMaximum(maximum) => asked.receive_maximum = maximum,
-                Property::MaximumPacketSize(size) => asked.packet_size_max = size.min(PACKET_SIZE_MAX),
-                Property::AuthenticationMethod(_) => asked.method = true,
-                _ => {}
+            if let Property::SessionExpiryInterval(seconds) = property {
+                asked.expiry_s = Some(seconds);
+            } else if let Property::ReceiveMaximum(maximum) = property {
+                asked.receive_maximum = maximum;
+            } else if let Property::MaximumPacketSize(size) = property {
+                asked.packet_size_max = size.min(PACKET_SIZE_MAX);
+            } else if let Property::AuthenticationMethod(_) = property {
+                asked.method = true;
             }
         }
         asked
