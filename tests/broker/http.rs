@@ -63,7 +63,8 @@ fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
     }
 }
 
-/// The sum of a metric over all label sets whose text contains every one of `labels`; 0 when there is none.
+/// The sum of a metric over all label sets whose text contains every one of `labels`. A name that is not there fails, so
+/// that no test compares with the 0 of a misspelt one.
 pub fn metric(address: SocketAddr, name: &str, labels: &[&str]) -> f64 {
     let text = get(address, "/metrics").body;
     let values = text.lines().filter_map(|line| {
@@ -72,5 +73,7 @@ pub fn metric(address: SocketAddr, name: &str, labels: &[&str]) -> f64 {
         let wanted = metric == name && labels.iter().all(|label| label_text.contains(label));
         wanted.then(|| value.parse::<f64>().expect("a number"))
     });
-    values.sum()
+    let values: Vec<_> = values.collect();
+    assert!(!values.is_empty(), "no {name} with {labels:?} in:\n{text}");
+    values.iter().sum()
 }
