@@ -1,10 +1,11 @@
 //! The process itself: how it starts, what it says when it cannot, how it ends.
 
-use crate::broker::{Broker, PATIENCE, Refusal, Restriction};
+use crate::broker::{Broker, PATIENCE, Refusal, Restriction, http};
 use crate::client::{Client, Version};
-use crate::device::Device;
+use crate::device::{Device, connect};
 use std::net::TcpListener;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const HERE: [&str; 4] = ["--listen", "mqtt://127.0.0.1:0", "--admin", "off"];
 
@@ -153,7 +154,6 @@ async fn what_was_acknowledged_before_sigterm_is_flushed_to_its_subscribers() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_cannot_hold_up_the_drain() {
-    use tokio::io::AsyncWriteExt;
     let mut broker = Broker::start_with(2, &["--set", "node.shutdown_timeout=2s"]);
     let mut stuck = tokio::net::TcpStream::connect(broker.mqtt())
         .await
@@ -177,6 +177,52 @@ async fn a_client_that_does_not_read_cannot_hold_up_the_drain() {
     assert_eq!(broker.wait().code(), Some(0), "{}", broker.log());
     assert!(asked.elapsed() < PATIENCE / 2, "{:?}", asked.elapsed());
     drop(stuck);
+}
+
+#[tokio::test]
+async fn silence_ends_at_its_deadline_and_is_counted_by_its_reason() {
+    let settings = [
+        "--set",
+        "listener.mqtt.idle_timeout=1s",
+        "--set",
+        "listener.emqtcp.idle_timeout=1s",
+    ];
+    let broker = Broker::start_with(2, &settings);
+    let started = Instant::now();
+    let mut keepalive_1 = connect("silent");
+    keepalive_1[3] = 1;
+    let cases: [(&[u8], &str, u64); 3] = [
+        (b"", "idle_timeout", 1_000),
+        // One byte of a CONNECT does not push the deadline back.
+        (&keepalive_1[..1], "idle_timeout", 1_000),
+        (&keepalive_1, "keepalive_timeout", 1_500),
+    ];
+    let mut devices = Vec::new();
+    for (bytes, _, _) in cases {
+        let mut device = Device::open(&broker, "silent").await;
+        device.send(bytes).await;
+        devices.push(device);
+    }
+    let mut mqtt = tokio::net::TcpStream::connect(broker.mqtt())
+        .await
+        .expect("accepted");
+    for (device, (_, reason, after_ms)) in devices.iter_mut().zip(cases) {
+        device.rest().await;
+        let after = started.elapsed();
+        assert!(
+            after >= Duration::from_millis(after_ms),
+            "{reason} after {after:?}"
+        );
+    }
+    assert_eq!(mqtt.read(&mut [0]).await.expect("an orderly end"), 0);
+    for (reason, times) in [("idle_timeout", 3.0), ("keepalive_timeout", 1.0)] {
+        let label = format!("reason=\"{reason}\"");
+        assert_eq!(
+            http::metric(broker.admin(), "ringwire_connections_closed", &[&label]),
+            times,
+            "{reason}"
+        );
+    }
 }
 
 #[tokio::test]
