@@ -78,8 +78,8 @@ impl InterestMap {
     pub fn new(seed: u64) -> Self {
         let hasher = RandomState::with_seeds(seed, 0x017e_4e57, !seed, seed.rotate_left(17));
         Self {
-            keys: papaya::HashMap::builder().hasher(hasher.clone()).build(),
-            shapes: papaya::HashMap::builder().hasher(hasher.clone()).build(),
+            keys: bitmaps(&hasher),
+            shapes: bitmaps(&hasher),
             hasher,
             everything: AtomicU64::new(0),
             version: AtomicU64::new(0),
@@ -108,6 +108,15 @@ impl InterestMap {
 }
 
 type Bitmaps<K> = papaya::HashMap<K, u64, RandomState>;
+
+/// Blocking: with incremental resizing a key that comes and goes costs more each time, 270 us after 64,000 rounds, so one
+/// client that subscribes and unsubscribes would slow a whole node (`docs/decisions/0006-interest-map.md`).
+fn bitmaps<K: Hash + Eq>(hasher: &RandomState) -> Bitmaps<K> {
+    papaya::HashMap::builder()
+        .hasher(hasher.clone())
+        .resize_mode(papaya::ResizeMode::Blocking)
+        .build()
+}
 
 /// Sets the shard's bit; false when it was set.
 fn set<K: Copy + Eq + Hash + Send + 'static>(map: &Bitmaps<K>, key: K, shard: ShardSet) -> bool {

@@ -258,7 +258,8 @@ fn an_add_that_returned_is_seen_by_the_next_probe() {
 }
 
 /// Two shards set and clear their bits of one entry as fast as they can: clearing asserts that the bit is still there, so
-/// a set that overwrote another's would be noticed at once.
+/// a set that overwrote another's would be noticed. Also the guard of decision 0006: a map whose entries cost more each time
+/// that they come and go does not finish this within minutes.
 #[test]
 fn bits_of_one_entry_that_are_set_at_the_same_time_are_not_lost() {
     let mut ends = ends(3, 32);
@@ -268,7 +269,7 @@ fn bits_of_one_entry_that_are_set_at_the_same_time_are_not_lost() {
             let start = &start;
             scope.spawn(move || {
                 start.wait();
-                for _ in 0..2_000 {
+                for _ in 0..400_000 {
                     end.add("a");
                     end.remove("a");
                 }
