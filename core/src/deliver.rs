@@ -33,7 +33,7 @@ impl Engine {
     ) {
         // One that is not retained replaces no retained message, so the answer is still wanted.
         if news.retain && self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
-            self.recalls.arrived(to, news.topic);
+            self.recalls.arrived(to, news.topic, news.payload);
         }
         self.send_or_keep(to, shape, false, news, actions);
     }

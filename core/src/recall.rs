@@ -1,8 +1,8 @@
 //! Retained messages: stored on the home shard of their topic, recalled by whoever subscribes.
 //!
 //! A subscriber must never get an older retained message after a newer live one. While answers are on their way its
-//! shard remembers which topics arrived live, and drops answers for them: what arrived live was published later, or is
-//! the same message. Nor must it miss the last one: a message whose publisher saw no subscriber yet may still be on its
+//! shard remembers which topics arrived live, and uses no answer for them: it may be the same message or an older one. When
+//! it is another, it may also be a newer one, so that topic is asked for again. Nor must a subscriber miss the last one: a message whose publisher saw no subscriber yet may still be on its
 //! way to the store. So a home answers after a round of `Flush`: every other shard has said that what it published
 //! before is behind it, and what it publishes later finds the subscriber. One round serves all questions that wait.
 
@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 /// Messages of one answer parcel.
 const ANSWER_MESSAGES_MAX: usize = 256;
-/// Topics remembered for one recall, 8 bytes each. Beyond it no answer can be told from a stale one, so none is used.
+/// How often a topic is asked for that goes on arriving live: its subscriber has then seen what came last.
+const AGAIN_MAX: u8 = 8;
+/// Topics remembered for one recall, 24 bytes each. Beyond it no answer can be told from a stale one, so none is used.
 const LIVE_TOPICS_MAX: usize = 65_536;
 
 /// Retained messages that are on their way to this shard's subscribers. A ticket carries its session in the upper half,
@@ -49,8 +51,26 @@ struct Recall {
     text: Arc<str>,
     /// Shards that have not said their last.
     outstanding: u16,
-    /// Hashes of the topics that arrived live meanwhile.
-    live: hashbrown::HashTable<u64>,
+    /// Topics that arrived live meanwhile.
+    live: hashbrown::HashTable<Live>,
+    /// How often this may be asked again.
+    again: u8,
+}
+
+/// A topic that arrived live, as hashes.
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    topic: u64,
+    payload: u64,
+    /// It arrived after the question; otherwise an answer is newer, or the same.
+    since: bool,
+}
+
+/// What to do with an answer.
+enum Use {
+    Deliver,
+    Drop,
+    AskAgain(Live),
 }
 
 impl Recalls {
@@ -73,21 +93,41 @@ impl Recalls {
             text,
             outstanding,
             live: hashbrown::HashTable::new(),
+            again: AGAIN_MAX,
         };
         self.waiting.insert(ticket, recall);
         ticket
     }
 
     /// A live message for a session that waits for retained ones.
-    pub(crate) fn arrived(&mut self, session: SessionId, name: &str) {
-        let hash = self.hasher.hash_one(name);
+    pub(crate) fn arrived(&mut self, session: SessionId, name: &str, payload: &[u8]) {
+        let arrived = Live {
+            topic: self.hasher.hash_one(name),
+            payload: self.hasher.hash_one(payload),
+            since: true,
+        };
         for (_, recall) in self.waiting.range_mut(tickets(session)) {
             if recall.live.len() < LIVE_TOPICS_MAX && topic::matches(&recall.text, name) {
-                recall
-                    .live
-                    .entry(hash, |&other| other == hash, |&other| other)
-                    .or_insert(hash);
+                recall.arrived(arrived);
             }
+        }
+    }
+
+    /// What to do with a message that answers a question.
+    fn judge(&self, recall: &Recall, name: &str, message: &Message) -> Use {
+        if recall.live.len() >= LIVE_TOPICS_MAX {
+            return Use::Drop;
+        }
+        let topic = self.hasher.hash_one(name);
+        let Some(live) = recall.live.find(topic, |live| live.topic == topic) else {
+            return Use::Deliver;
+        };
+        let is_same = live.payload == self.hasher.hash_one(&message.payload[..]);
+        match (is_same, live.since) {
+            (true, _) => Use::Drop,
+            (false, false) => Use::Deliver,
+            (false, true) if recall.again == 0 => Use::Drop,
+            (false, true) => Use::AskAgain(*live),
         }
     }
 
@@ -112,6 +152,15 @@ impl Recalls {
         for ticket in stale {
             self.waiting.remove(&ticket);
         }
+    }
+}
+
+impl Recall {
+    fn arrived(&mut self, arrived: Live) {
+        let is_same = |live: &Live| live.topic == arrived.topic;
+        *(self.live.entry(arrived.topic, is_same, |live| live.topic))
+            .or_insert(arrived)
+            .get_mut() = arrived;
     }
 }
 
@@ -199,7 +248,8 @@ impl Engine {
         for question in std::mem::take(&mut self.recalls.round) {
             self.answer_question(&question, actions);
         }
-        if !self.recalls.next_round.is_empty() {
+        // An answer to this shard itself may have asked again, and begun a round.
+        if self.recalls.unflushed == 0 && !self.recalls.next_round.is_empty() {
             self.begin_round(actions);
         }
     }
@@ -242,11 +292,17 @@ impl Engine {
                 // Unsubscribed, or gone, or asked again since.
                 return;
             };
-            let hash = std::str::from_utf8(&message.topic).map(|name| self.recalls.hasher.hash_one(name));
-            let fresh = hash.is_ok_and(|hash| recall.live.find(hash, |&other| other == hash).is_none());
-            if fresh && recall.live.len() < LIVE_TOPICS_MAX {
-                let filter = recall.filter;
-                self.deliver_stored(id, filter, message, actions);
+            let Ok(name) = std::str::from_utf8(&message.topic) else {
+                continue;
+            };
+            let filter = recall.filter;
+            match self.recalls.judge(recall, name, message) {
+                Use::Deliver => self.deliver_stored(id, filter, message, actions),
+                Use::Drop => {}
+                Use::AskAgain(live) => {
+                    let again = recall.again - 1;
+                    self.ask_again(id, filter, (name, live, again), actions);
+                }
             }
         }
         let Some(recall) = self.recalls.waiting.get_mut(&ticket) else {
@@ -258,6 +314,32 @@ impl Engine {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.recalls -= 1;
             }
+        }
+    }
+
+    /// Asks for one topic again, that arrived live while it was asked for. Its home answers after all that was published
+    /// before, so what it says then is what arrived, or newer.
+    fn ask_again(
+        &mut self,
+        id: SessionId,
+        filter: FilterId,
+        (name, live, again): (&str, Live, u8),
+        actions: &mut Actions,
+    ) {
+        let text: Arc<str> = name.into();
+        let ticket = self.recalls.add(id, filter, text.clone(), 1);
+        if let Some(recall) = self.recalls.waiting.get_mut(&ticket) {
+            recall.again = again;
+            recall.arrived(Live { since: false, ..live });
+        }
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.recalls += 1;
+        }
+        let home = self.placement.home(name.as_bytes());
+        if home == self.shard {
+            self.asked(home, ticket, text, actions);
+        } else {
+            actions.post(home, Parcel::Recall { ticket, filter: text });
         }
     }
 
