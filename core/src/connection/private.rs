@@ -5,7 +5,7 @@
 
 mod greet;
 
-use super::{Connection, Flow, held};
+use super::{Connection, Flow};
 use crate::connection::mqtt::hex;
 use crate::placeholder::{self, Names};
 use crate::publish::Offer;
@@ -100,8 +100,7 @@ impl Engine {
         let flow = match offer {
             Offer::Taken => Flow::Next,
             Offer::Congested(shard) => {
-                self.waiting[shard.index()].push_back(id);
-                self.hold(id, held::CONGESTED, actions);
+                self.wait_for(shard, id, actions);
                 Flow::Hold
             }
             Offer::Denied => match deny {
