@@ -24,13 +24,14 @@ impl Engine {
         self.end(id, reason, String::new(), actions);
     }
 
-    /// Handles what a held connection has left, as if no shard were congested.
+    /// Handles what a held connection has left, all of it: nothing holds it any more.
     fn consume_rest(&mut self, id: ConnectionId, actions: &mut Actions) {
         let congested = std::mem::take(&mut self.congested);
         if let Some(connection) = self.connections.get_mut(id)
             && connection.held != 0
         {
             connection.held = 0;
+            connection.ending = true;
             self.consume_inbox(id, actions);
             // The socket is gone already: what was handled may have asked to close it.
             actions.closes.retain(|&(closed, _)| closed != id);

@@ -63,6 +63,8 @@ pub(crate) mod held {
     pub(crate) const CONGESTED: u8 = 1;
     /// The peer does not read its acknowledgements.
     pub(crate) const BACKLOG: u8 = 2;
+    /// It asked for retained messages, and the answers are on their way.
+    pub(crate) const RECALL: u8 = 4;
 }
 
 /// Whether the next packet of a connection may be handled.
@@ -84,6 +86,8 @@ pub(crate) struct Connection {
     pub(crate) wire: Wire,
     /// `held` bits.
     pub(crate) held: u8,
+    /// The peer sends no more, and what it sent last is being handled: nothing is worth holding it for.
+    pub(crate) ending: bool,
     pub(crate) session: Option<SessionId>,
     pub(crate) peer: SocketAddr,
     pub(crate) opened: Time,
@@ -110,6 +114,7 @@ impl Connection {
             listener,
             wire: Wire::Greeting,
             held: 0,
+            ending: false,
             session: None,
             peer,
             opened,

@@ -143,10 +143,14 @@ impl Engine {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
+        let mut bits = held::BACKLOG;
         if let Some(session) = connection.session {
             self.pump(session, actions);
+            if self.recalls_outstanding(session) == 0 {
+                bits |= held::RECALL;
+            }
         }
-        self.release(id, held::BACKLOG, actions);
+        self.release(id, bits, actions);
     }
 
     /// The mesh queue to a shard has room again: who waits for it is read again, in order of arrival.

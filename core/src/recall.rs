@@ -6,13 +6,14 @@
 //! way to the store. So a home answers after a round of `Flush`: every other shard has said that what it published
 //! before is behind it, and what it publishes later finds the subscriber. One round serves all questions that wait.
 
+use crate::connection::held;
 use crate::index::FilterId;
 use crate::retained::Retention;
 use crate::session::frame::{News, Shape};
-use crate::{Actions, DropReason, Engine, Message, Parcel, SessionId, ShardId};
+use crate::{Actions, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
 use ringwire_codec::mqtt::QoS;
 use ringwire_codec::topic;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Messages of one answer parcel.
@@ -28,6 +29,8 @@ const LIVE_TOPICS_MAX: usize = 65_536;
 pub(crate) struct Recalls {
     last: u32,
     waiting: BTreeMap<u64, Recall>,
+    /// Tickets whose answers are wanted, by session and filter.
+    wanted: BTreeSet<(SessionId, FilterId, u64)>,
     /// Questions to this shard's store that are answered when this round of `Flush` is over, and those that came since.
     round: Vec<Question>,
     next_round: Vec<Question>,
@@ -47,7 +50,8 @@ struct Question {
 /// One SUBSCRIBE whose answers are on their way.
 #[derive(Debug)]
 struct Recall {
-    filter: FilterId,
+    /// `None` when the answers are not wanted any more.
+    filter: Option<FilterId>,
     text: Arc<str>,
     /// Shards that have not said their last.
     outstanding: u16,
@@ -73,11 +77,15 @@ enum Use {
     AskAgain(Live),
 }
 
+/// Literal filters that a client may ask for without waiting for their answers.
+const RECALLS_MAX: u32 = 64;
+
 impl Recalls {
     pub(crate) fn new(hasher: ahash::RandomState) -> Self {
         Self {
             last: 0,
             waiting: BTreeMap::new(),
+            wanted: BTreeSet::new(),
             round: Vec::new(),
             next_round: Vec::new(),
             unflushed: 0,
@@ -89,13 +97,14 @@ impl Recalls {
         self.last = self.last.wrapping_add(1);
         let ticket = u64::from(session.0) << 32 | u64::from(self.last);
         let recall = Recall {
-            filter,
+            filter: Some(filter),
             text,
             outstanding,
             live: hashbrown::HashTable::new(),
             again: AGAIN_MAX,
         };
         self.waiting.insert(ticket, recall);
+        self.wanted.insert((session, filter, ticket));
         ticket
     }
 
@@ -107,7 +116,8 @@ impl Recalls {
             since: true,
         };
         for (_, recall) in self.waiting.range_mut(tickets(session)) {
-            if recall.live.len() < LIVE_TOPICS_MAX && topic::matches(&recall.text, name) {
+            let is_wanted = recall.filter.is_some() && recall.live.len() < LIVE_TOPICS_MAX;
+            if is_wanted && topic::matches(&recall.text, name) {
                 recall.arrived(arrived);
             }
         }
@@ -131,15 +141,26 @@ impl Recalls {
         }
     }
 
-    /// Forgets the recalls of one filter; returns how many there were.
-    pub(crate) fn forget(&mut self, session: SessionId, filter: FilterId) -> u32 {
-        let stale: Vec<u64> = (self.waiting.range(tickets(session)))
-            .filter_map(|(&ticket, recall)| (recall.filter == filter).then_some(ticket))
-            .collect();
-        for ticket in &stale {
-            self.waiting.remove(ticket);
+    /// The recalls of one filter are not wanted any more. They still count until they are answered: who asks in a loop
+    /// waits, whatever it does between.
+    pub(crate) fn forget(&mut self, session: SessionId, filter: FilterId) {
+        let tickets = (session, filter, 0)..=(session, filter, u64::MAX);
+        while let Some(&entry) = self.wanted.range(tickets.clone()).next() {
+            self.wanted.remove(&entry);
+            if let Some(recall) = self.waiting.get_mut(&entry.2) {
+                recall.filter = None;
+                recall.live = hashbrown::HashTable::new();
+            }
         }
-        stale.len() as u32
+    }
+
+    /// A question is answered, or its session is gone.
+    fn remove(&mut self, session: SessionId, ticket: u64) {
+        if let Some(recall) = self.waiting.remove(&ticket)
+            && let Some(filter) = recall.filter
+        {
+            self.wanted.remove(&(session, filter, ticket));
+        }
     }
 
     /// Forgets all recalls of a session.
@@ -150,7 +171,7 @@ impl Recalls {
             .map(|(&ticket, _)| ticket)
             .collect();
         for ticket in stale {
-            self.waiting.remove(&ticket);
+            self.remove(session, ticket);
         }
     }
 }
@@ -200,7 +221,7 @@ impl Engine {
         }
         if session.recalls > 0 {
             // A second SUBSCRIBE for the same filter is answered instead of the first.
-            session.recalls -= self.recalls.forget(id, filter);
+            self.recalls.forget(id, filter);
         }
         session.recalls += 1;
         let literal = !topic::has_wildcard(&text);
@@ -218,6 +239,47 @@ impl Engine {
                 actions.post(shard, Parcel::Recall { ticket, filter });
             }
         }
+    }
+
+    /// Asks for the retained messages of a SUBSCRIBE, once for each filter, and makes a client wait for what may be much:
+    /// a few bytes of it ask for a walk through whole stores, and for answers of any size.
+    pub(crate) fn recall_all(
+        &mut self,
+        connection: ConnectionId,
+        session: SessionId,
+        filters: &[FilterId],
+        actions: &mut Actions,
+    ) {
+        // Who sends no more cannot hear the answers either.
+        if self
+            .connections
+            .get(connection)
+            .is_none_or(|connection| connection.ending)
+        {
+            return;
+        }
+        let mut asked = BTreeSet::new();
+        let mut is_much = false;
+        for &filter in filters {
+            if asked.insert(filter) {
+                is_much |= topic::has_wildcard(self.index.text(filter));
+                self.recall(session, filter, actions);
+            }
+        }
+        let outstanding = self.recalls_outstanding(session);
+        if !is_much && outstanding < RECALLS_MAX {
+            return;
+        }
+        if outstanding == 0 {
+            // A node of one shard has answered already: others have their turn until the client has its SUBACK.
+            self.watch(connection, actions);
+        }
+        self.hold(connection, held::RECALL, actions);
+    }
+
+    /// Answers that are still on their way to a session.
+    pub(crate) fn recalls_outstanding(&self, id: SessionId) -> u32 {
+        self.sessions.get(id).map_or(0, |session| session.recalls)
     }
 
     /// A shard asks, maybe this one: the answer waits for a round that begins after the question.
@@ -289,13 +351,16 @@ impl Engine {
         let id = SessionId((ticket >> 32) as u32);
         for message in messages {
             let Some(recall) = self.recalls.waiting.get(&ticket) else {
-                // Unsubscribed, or gone, or asked again since.
+                // Its session is gone.
                 return;
+            };
+            let Some(filter) = recall.filter else {
+                // Unsubscribed, or asked again since.
+                break;
             };
             let Ok(name) = std::str::from_utf8(&message.topic) else {
                 continue;
             };
-            let filter = recall.filter;
             match self.recalls.judge(recall, name, message) {
                 Use::Deliver => self.deliver_stored(id, filter, message, actions),
                 Use::Drop => {}
@@ -310,9 +375,12 @@ impl Engine {
         };
         recall.outstanding -= u16::from(last);
         if recall.outstanding == 0 {
-            self.recalls.waiting.remove(&ticket);
+            self.recalls.remove(id, ticket);
             if let Some(session) = self.sessions.get_mut(id) {
                 session.recalls -= 1;
+                if let (0, Some(connection)) = (session.recalls, session.connection) {
+                    self.release(connection, held::RECALL, actions);
+                }
             }
         }
     }

@@ -71,6 +71,10 @@ impl Engine {
         let Some(filter) = self.index.find(filter) else {
             return false;
         };
+        // Asked first: a client may name filters of others as often as a packet can hold them.
+        if self.index.subscription(filter, id).is_none() {
+            return false;
+        }
         let Some(session) = self.sessions.get_mut(id) else {
             return false;
         };
@@ -79,7 +83,7 @@ impl Engine {
         };
         session.filters.remove(at);
         if session.recalls > 0 {
-            session.recalls -= self.recalls.forget(id, filter);
+            self.recalls.forget(id, filter);
         }
         self.drop_subscription(id, filter);
         true

@@ -121,7 +121,9 @@ impl Engine {
 
     /// Stops reading a connection.
     pub(crate) fn hold(&mut self, id: ConnectionId, bit: u8, actions: &mut Actions) {
-        if let Some(connection) = self.connections.get_mut(id) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && !connection.ending
+        {
             if connection.held == 0 {
                 actions.pauses.push((id, true));
             }
@@ -129,16 +131,16 @@ impl Engine {
         }
     }
 
-    /// One reason for not reading a connection is gone; with the last one it is read again.
-    pub(crate) fn release(&mut self, id: ConnectionId, bit: u8, actions: &mut Actions) {
+    /// Reasons for not reading a connection are gone; with the last one it is read again.
+    pub(crate) fn release(&mut self, id: ConnectionId, bits: u8, actions: &mut Actions) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if connection.held & bit == 0 {
+        if connection.held & bits == 0 {
             return;
         }
-        connection.held &= !bit;
+        connection.held &= !bits;
         if connection.held != 0 {
             return;
         }

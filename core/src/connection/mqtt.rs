@@ -245,9 +245,7 @@ impl Engine {
             reasons: &reasons,
         });
         self.answer(id, &suback, actions);
-        for filter in recalls {
-            self.recall(session, filter, actions);
-        }
+        self.recall_all(id, session, &recalls, actions);
         Flow::Next
     }
 
