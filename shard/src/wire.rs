@@ -81,13 +81,15 @@ impl Wire {
             .is_some_and(|link| link.stage == Stage::Open)
     }
 
-    /// A receive completed and stays armed if `more`.
-    pub(crate) fn received(&mut self, id: ConnectionId, more: bool) {
-        if let Some(link) = self.links.get_mut(id) {
-            link.armed = more;
-            if !more {
-                self.list(id);
-            }
+    /// A receive completed and stays armed if `more`. One that does not can be the last that a cancel is heard of.
+    pub(crate) fn received(&mut self, id: ConnectionId, more: bool, actions: &mut Actions) {
+        if let Some(link) = self.links.get_mut(id)
+            && !more
+        {
+            link.armed = false;
+            link.cancelling = false;
+            self.list(id);
+            self.settle(id, actions);
         }
     }
 
@@ -335,3 +337,6 @@ impl Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

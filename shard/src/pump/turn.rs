@@ -72,7 +72,7 @@ impl Pump {
                     self.engine.handle(self.now, input, &mut self.actions);
                 }
                 self.wire.ring.give_back(filled);
-                self.wire.received(connection, more);
+                self.wire.received(connection, more, &mut self.actions);
             }
             Event::ReceiveEnded { connection, errno } => {
                 if errno == libc::ENOBUFS {
