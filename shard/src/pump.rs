@@ -147,7 +147,9 @@ impl Pump {
             .chain(self.wire.next_due())
             .chain(self.drained_by)
             .min();
-        if self.background.is_waiting() {
+        // A shard that has ended takes nothing and rings nobody: a drain sees for itself that nothing is to be posted.
+        let is_draining_stuck = self.drained_by.is_some() && self.outgoing.stuck() > 0;
+        if self.background.is_waiting() || is_draining_stuck {
             return Duration::from_millis(1);
         }
         match due {

@@ -1,12 +1,13 @@
 //! A pump with a background task beside it: glommio gets its turns, the clients their answers, and nobody spins.
 
 use super::*;
-use crate::mailbox::mailbox;
+use crate::mailbox::{Reply, mailbox};
 use crate::mesh::ports;
 use crate::{Bind, Mailbox, Question, executor, listen};
 use glommio::timer::Timer;
 use ringwire_core::access::Access;
 use ringwire_core::limits::Limits;
+use ringwire_core::placement::Placement;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_core::{InterestMap, Settings as EngineSettings};
 use std::io::{Read, Write};
@@ -14,10 +15,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 
-fn settings() -> Settings {
+fn settings(shards: u16) -> Settings {
     Settings {
         engine: Arc::new(EngineSettings {
-            shards: 1,
+            shards,
             placement_key: [1, 2],
             seed: 3,
             listeners: vec![Listener {
@@ -32,19 +33,22 @@ fn settings() -> Settings {
                 rules: Vec::new(),
             },
         }),
-        cores: vec![Core {
-            buffers: 16,
-            ..Core::default()
-        }],
+        cores: vec![
+            Core {
+                buffers: 16,
+                ..Core::default()
+            };
+            usize::from(shards)
+        ],
         binds: vec![Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],
         mesh_batches: 4,
     }
 }
 
-fn parts() -> (Parts, Mailbox, SocketAddr) {
-    let settings = Arc::new(settings());
+/// Of shard 0.
+fn parts(shards: u16, port: Port) -> (Parts, Mailbox, SocketAddr) {
+    let settings = Arc::new(settings(shards));
     let (address, listeners) = listen::bind("mqtt", &settings.binds[0], 1).unwrap();
-    let port = ports(1, 4).pop().unwrap();
     let (mailbox, inbox) = mailbox(Arc::clone(port.doorbells()), ShardId(0)).unwrap();
     let interest = Arc::new(InterestMap::new(3));
     let parts = Parts {
@@ -61,7 +65,7 @@ fn parts() -> (Parts, Mailbox, SocketAddr) {
 
 #[test]
 fn a_background_task_gets_its_turns_beside_the_clients() {
-    let (parts, mailbox, address) = parts();
+    let (parts, mailbox, address) = parts(1, ports(1, 4).remove(0));
     let ticks = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&ticks);
     let shard = std::thread::spawn(move || {
@@ -97,10 +101,7 @@ fn a_background_task_gets_its_turns_beside_the_clients() {
         client.read_exact(&mut [0; 2]).unwrap();
         std::thread::sleep(Duration::from_millis(50));
     }
-    let (sender, receiver) = channel();
-    let reply = Box::new(move |stats| sender.send(stats).unwrap());
-    assert!(mailbox.ask(Question::Stats { reply }).is_ok());
-    let stats: ShardStats = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+    let stats: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
     assert!(stats.glommio_yields > 0);
     let waited_ms = began.elapsed().as_millis() as u64;
     assert!(
@@ -110,4 +111,60 @@ fn a_background_task_gets_its_turns_beside_the_clients() {
     );
     assert!(mailbox.ask(Question::Drain { deadline_ms: 5_000 }).is_ok());
     shard.join().unwrap();
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_shard_that_ended_with_its_queue_full() {
+    let mut ends = ports(2, 1);
+    let other = ends.pop().unwrap();
+    let (parts, mailbox, address) = parts(2, ends.pop().unwrap());
+    let shard = std::thread::spawn(move || {
+        let core = parts.settings.cores[0].clone();
+        let (executor, background) = executor::make(ShardId(0), &core).unwrap();
+        let ring = Ring::new(&core).unwrap();
+        let bells = Arc::from([ring.bell().unwrap(), ring.bell().unwrap()]);
+        let mut pump = Pump::new(parts, ring, bells, background);
+        pump.open().unwrap();
+        executor.run(async { pump.run().await.unwrap() });
+    });
+    let home = |id: &u8| Placement::new([1, 2], 2).home(&[*id]) == ShardId(0);
+    let id = (b'a'..=b'z').find(home).unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    client
+        .write_all(&[b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01".as_slice(), &[id]].concat())
+        .unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    // Retained, and about half of the topics are at home on the other shard, which takes nothing.
+    for topic in b'a'..=b'z' {
+        client.write_all(&[0x31, 4, 0, 1, topic, b'm', 0xC0, 0]).unwrap();
+        client.read_exact(&mut [0; 2]).unwrap();
+    }
+    drop(client);
+    let asked = Instant::now();
+    while answer(&mailbox, |reply| Question::Client {
+        client_id: char::from(id).into(),
+        reply,
+    })
+    .is_some()
+    {
+        assert!(asked.elapsed() < Duration::from_secs(30), "it has gone");
+    }
+    let stats: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+    assert_eq!(stats.mesh_full, 1, "a batch waits for room");
+    assert_eq!(stats.engine.connections, 0);
+    assert!(mailbox.ask(Question::Drain { deadline_ms: 60_000 }).is_ok());
+    let began = Instant::now();
+    // Time to park, so that nothing but the end of the other shard can be a reason to look again.
+    std::thread::sleep(Duration::from_millis(200));
+    drop(other);
+    shard.join().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+fn answer<T: Send + 'static>(mailbox: &Mailbox, question: impl FnOnce(Reply<T>) -> Question) -> T {
+    let (sender, receiver) = channel();
+    let reply = Box::new(move |answer| sender.send(answer).unwrap());
+    assert!(mailbox.ask(question(reply)).is_ok());
+    receiver.recv_timeout(Duration::from_secs(30)).unwrap()
 }
