@@ -39,7 +39,10 @@ pub enum StartError {
         release: String,
     },
     /// The kernel was built without io_uring.
-    #[error("this kernel ({release}) has no io_uring: run Linux 6.1 or later, built with CONFIG_IO_URING")]
+    #[error(
+        "this kernel ({release}) has no io_uring, or a sandbox hides it: run Linux 6.1 or later, built with \
+         CONFIG_IO_URING; in a container, allow io_uring in its seccomp profile"
+    )]
     NoUring {
         /// What `uname -r` says.
         release: String,
@@ -120,6 +123,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long nothing is heard from starting shards before they are kicked: see `executor.rs`.
 const START_KICK: Duration = Duration::from_millis(50);
+
+/// How long a shard may take to end once its time for a drain is up: its ring takes a second at most to let go.
+const DRAIN_GRACE: Duration = Duration::from_millis(1_500);
 
 fn bind_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
@@ -227,8 +233,8 @@ impl Node {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        // A shard ends by itself at its deadline; it has a moment more for that.
-        let until = until + Duration::from_millis(200);
+        // A shard ends by itself at its deadline; it has a moment more for that, enough for a busy machine.
+        let until = until + DRAIN_GRACE;
         self.threads.into_iter().all(|thread| {
             while !thread.is_finished() {
                 if Instant::now() >= until {

@@ -19,6 +19,9 @@ pub(crate) const KERNEL_MIN: (u32, u32) = (6, 1);
 /// glommio refuses to start an executor below this.
 const LOCKED_MEMORY_MIN: u64 = 512 << 10;
 
+/// With so much a kernel that has no memory for a ring does not mean the limit.
+const LOCKED_MEMORY_ENOUGH: u64 = 64 << 20;
+
 /// Descriptors of a shard apart from its sockets: glommio's three rings and eventfds, ours, and the bell.
 const FILES_A_SHARD: u64 = 16;
 
@@ -134,14 +137,17 @@ pub(crate) fn refused(error: io::Error, release: &str, disabled: Option<u32>, me
         Some(libc::ENOSYS) => StartError::NoUring {
             release: release.to_owned(),
         },
-        Some(libc::ENOMEM) => StartError::LockedMemory {
+        Some(libc::ENOMEM) if memory.soft < LOCKED_MEMORY_ENOUGH => StartError::LockedMemory {
             kib: memory.soft >> 10,
-            needed_kib: 64 << 10,
+            needed_kib: LOCKED_MEMORY_ENOUGH >> 10,
         },
-        Some(libc::EMFILE | libc::ENFILE) => StartError::OpenFiles {
-            limit: 0,
-            needed: FILES_MIN,
-        },
+        Some(libc::EMFILE) => {
+            let limit = Resource::OpenFiles.limit().map_or(0, |limit| limit.soft);
+            StartError::OpenFiles {
+                limit,
+                needed: limit + FILES_MIN,
+            }
+        }
         Some(libc::EINVAL | libc::EOPNOTSUPP) => StartError::OldKernel {
             release: release.to_owned(),
         },
@@ -196,6 +202,7 @@ mod tests {
             (libc::ENOMEM, None, "LimitMEMLOCK="),
             (libc::EMFILE, None, "LimitNOFILE="),
             (libc::EINVAL, None, "6.1 or later"),
+            (libc::ENFILE, None, "Too many open files in system"),
             (libc::EIO, None, "io_uring"),
         ];
         for (errno, disabled, hint) in cases {
@@ -203,6 +210,21 @@ mod tests {
             assert!(text.contains(hint), "{errno}: {text}");
             assert_eq!(text.lines().count(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_a_limit_only_when_it_is_in_the_way() {
+        let unlimited = Limit {
+            soft: u64::MAX,
+            hard: u64::MAX,
+        };
+        let error = io::Error::from_raw_os_error(libc::ENOMEM);
+        let memory = refused(error, "", None, unlimited).to_string();
+        assert!(memory.contains("Cannot allocate memory"), "{memory}");
+        // Raised, so that no other test can raise it meanwhile.
+        let limit = Resource::OpenFiles.raise().unwrap().soft;
+        let files = text(libc::EMFILE, None);
+        assert!(files.contains(&format!("is {limit},")), "{files}");
     }
 
     #[test]
