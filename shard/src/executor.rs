@@ -9,10 +9,10 @@ mod dead_man;
 
 use crate::ring::Ring;
 use crate::ring::system::{Anonymous, duplicate};
-use crate::{Core, StartError};
+use crate::{Core, StartError, probe};
 use dead_man::DeadMan;
 pub(crate) use dead_man::Kick;
-use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 use parking_lot::{Mutex, MutexGuard};
 use ringwire_core::ShardId;
 use std::cell::Cell;
@@ -52,7 +52,13 @@ pub(crate) fn make(shard: ShardId, core: &Core) -> Result<(LocalExecutor, Backgr
         .preempt_timer(Duration::from_nanos(core.preempt_timer_ns));
     let alone = alone();
     let (rings, bells) = (Anonymous::Ring.open(), Anonymous::Eventfd.open());
-    let executor = builder.make().map_err(|error| refused(error.to_string()))?;
+    let executor = builder.make().map_err(|error| match error {
+        // Newer kernels count a ring as locked memory of its user: many shards take more than a small limit.
+        GlommioError::IoError(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
+            probe::ring_refused(error)
+        }
+        error => refused(error.to_string()),
+    })?;
     let mut new_rings = Anonymous::Ring.open();
     new_rings.retain(|ring| !rings.contains(ring));
     let new_bells = Anonymous::Eventfd

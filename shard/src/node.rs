@@ -8,7 +8,6 @@ use crate::mailbox::{Inbox, mailbox};
 use crate::mesh::{Port, ports};
 use crate::pump::{Parts, Pump};
 use crate::ring::Ring;
-use crate::ring::system::Resource;
 use crate::{Mailbox, Question, Settings, listen, probe};
 use ringwire_core::{Engine, InterestMap, ShardId};
 use std::collections::BTreeMap;
@@ -355,11 +354,11 @@ fn shard_main(parts: Parts, reports: &Sender<Report>) -> Result<(), StartError> 
     let core = parts.settings.cores[shard.index()].clone();
     let (executor, background) = executor::make(shard, &core)?;
     let alone = executor::alone();
-    let ring = Ring::new(&core).map_err(refused)?;
+    let ring = Ring::new(&core).map_err(probe::ring_refused)?;
     drop(alone);
     let (tell, told) = channel();
     let introduction = Introduction {
-        bell: ring.bell().map_err(refused)?,
+        bell: ring.bell().map_err(probe::ring_refused)?,
         kick: background.kick(),
         tell,
     };
@@ -372,7 +371,7 @@ fn shard_main(parts: Parts, reports: &Sender<Report>) -> Result<(), StartError> 
         return Ok(());
     };
     let mut pump = Pump::new(parts, ring, bells, background);
-    pump.open().map_err(refused)?;
+    pump.open().map_err(probe::ring_refused)?;
     let ended = executor.run(async {
         // Nobody listens when another shard could not start; the process ends then.
         let _ = report(Ready::Accepting);
@@ -381,12 +380,4 @@ fn shard_main(parts: Parts, reports: &Sender<Report>) -> Result<(), StartError> 
     // The ring is the shard's life: without it nothing can be told to anyone.
     ended.unwrap_or_else(|error| panic!("the network ring failed: {error}"));
     Ok(())
-}
-
-fn refused(error: std::io::Error) -> StartError {
-    let memory = Resource::LockedMemory.limit();
-    match memory {
-        Ok(memory) => probe::refused(error, "", None, memory),
-        Err(error) => StartError::Limits(error),
-    }
 }

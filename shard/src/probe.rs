@@ -155,6 +155,14 @@ pub(crate) fn refused(error: io::Error, release: &str, disabled: Option<u32>, me
     }
 }
 
+/// What to do about a ring that a shard cannot have although the probe had one.
+pub(crate) fn ring_refused(error: io::Error) -> StartError {
+    match Resource::LockedMemory.limit() {
+        Ok(memory) => refused(error, "", None, memory),
+        Err(error) => StartError::Limits(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
