@@ -9,6 +9,9 @@ use std::io::{IsTerminal, Write};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
+/// Unless the level says otherwise: it warns, over several lines, about memory that it does without.
+const GLOMMIO: &str = "glommio=error";
+
 /// Starts logging. What is returned writes the last lines when dropped.
 pub fn start(log: &Log) -> Result<WorkerGuard, Failure> {
     let colour =
@@ -25,7 +28,7 @@ pub fn start(log: &Log) -> Result<WorkerGuard, Failure> {
     };
     let (writer, guard) = NonBlocking::new(out);
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse_lossy(&log.level))
+        .with_env_filter(EnvFilter::builder().parse_lossy(format!("{GLOMMIO},{}", log.level)))
         .with_writer(writer)
         .with_ansi(colour);
     match log.format {
