@@ -39,7 +39,14 @@ impl Buffers {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let ring = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
-        let memory = Mapping::new(usize::from(count) * buffer_bytes as usize)?;
+        let bytes = usize::from(count) * buffer_bytes as usize;
+        let memory = Mapping::new(bytes).map_err(|error| {
+            let mib = bytes >> 20;
+            let text = format!(
+                "no room for {mib} MiB of receive buffers (shard.buffers, shard.buffer_bytes): {error}"
+            );
+            io::Error::new(error.kind(), text)
+        })?;
         // SAFETY: `ring` is page-aligned, has room for `count` entries, and is unmapped only after `unregister` or after
         // the io_uring is gone (see `Ring`'s drop).
         unsafe {

@@ -388,3 +388,17 @@ fn a_ring_that_goes_away_leaves_nothing_behind() {
     (&server).read_exact(&mut read).unwrap();
     assert_eq!(&read, b"mine");
 }
+
+#[test]
+fn buffers_that_no_machine_has_are_named_in_the_error() {
+    let core = Core {
+        buffers: 32_768,
+        buffer_bytes: u32::MAX,
+        ..Core::default()
+    };
+    let error = Ring::new(&core).err().expect("they fill the whole address space");
+    assert!(
+        error.to_string().contains("134217727 MiB of receive buffers"),
+        "{error}"
+    );
+}
