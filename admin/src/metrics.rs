@@ -142,6 +142,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         subscriptions: gauge "subscriptions_count", "Subscriptions as of now.";
         retained: gauge "retained_count", "Retained messages as of now.";
         retained_bytes: gauge "retained_bytes", "Bytes of retained messages as of now.";
+        queued_bytes: gauge "queued_bytes", "Bytes waiting in the queues of sessions as of now.";
         | messages_qos_received messages_qos_sent closes drops
     }}
 }

@@ -143,6 +143,7 @@ impl Engine {
         );
         self.disarm(session.timer.take());
         self.stats.session_terminated += 1;
+        self.sessions.queued_bytes -= session.queue.as_ref().map_or(0, |queue| queue.bytes());
         if session.recalls > 0 {
             self.recalls.forget_session(id);
         }

@@ -8,7 +8,7 @@
 use crate::connection::Wire;
 use crate::session::Session;
 use crate::session::frame::{News, Shape, frame_size, write_once};
-use crate::session::queue::Queue;
+use crate::session::queue::{self, Queue};
 use crate::session::window::{Outgoing, Resend};
 use crate::settings::Overflow;
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Note, SessionId};
@@ -146,19 +146,23 @@ impl Engine {
         );
         let session = self.sessions.get_mut(to).expect("a subscriber has a session");
         let queue = session.queue.get_or_insert_default();
-        queue.push(outgoing(shape, news));
+        let outgoing = outgoing(shape, news);
+        let added = queue::cost(&outgoing);
+        queue.push(outgoing);
         if let Some(id) = session.connection
             && actions.outbox(id).backlog() > self.settings.limits.outbox_bytes
         {
             self.watch(id, actions);
         }
+        self.sessions.queued_bytes += added;
         while let Some(victim) = self.overflow(to, messages_max, bytes_max, actions) {
+            self.sessions.queued_bytes -= queue::cost(&victim);
             let topic = String::from_utf8_lossy(&victim.message.topic).into_owned();
             self.dropped(to, DropReason::QueueFull, &topic, actions);
         }
     }
 
-    /// What must go for a session's queue to be within its limits; `None` when it is. Closes a device whose listener
+    /// What must go for a session's queue, and all of the shard, to be within the limits; `None` when they are. Closes a device whose listener
     /// wants that.
     fn overflow(
         &mut self,
@@ -167,7 +171,8 @@ impl Engine {
         bytes_max: usize,
         actions: &mut Actions,
     ) -> Option<Outgoing> {
-        let is_over = |queue: &Queue| queue.is_over(messages_max, bytes_max);
+        let shard_is_over = self.sessions.queued_bytes > self.settings.limits.shard_queue_bytes;
+        let is_over = |queue: &Queue| shard_is_over || queue.is_over(messages_max, bytes_max);
         let session = self.sessions.get(id)?;
         session.queue.as_deref().filter(|queue| is_over(queue))?;
         if let (Some(Overflow::Disconnect), Some(connection)) = (session.device, session.connection) {
@@ -303,6 +308,7 @@ impl Engine {
         if acknowledged {
             number = session.window.get_or_insert_default().push(outgoing.clone());
         }
+        self.sessions.queued_bytes -= queue::cost(&outgoing);
         if !self.send_kept(id, wire, size_max, &outgoing, (number, false), actions) {
             if let Some(window) = self
                 .sessions

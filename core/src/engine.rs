@@ -116,6 +116,7 @@ impl Engine {
             subscriptions: self.index.subscriptions() as u64,
             retained: self.retained.len() as u64,
             retained_bytes: self.retained.bytes() as u64,
+            queued_bytes: self.sessions.queued_bytes as u64,
             ..self.stats.clone()
         }
     }

@@ -6,10 +6,14 @@ pub struct Limits {
     /// Bytes in an out box. At it QoS 0 is dropped for this receiver and QoS 1/2 waits in the session's queue. Enough for
     /// the bandwidth-delay product of a fast link, small enough that 10,000 stuck readers do not take a machine down.
     pub outbox_bytes: usize,
-    /// Messages waiting in a session (not yet sent). At it the oldest is dropped, QoS 0 ones first. EMQX's `max_mqueue_len`.
+    /// Messages waiting in a session (not yet sent). At it the oldest is dropped, QoS 0 ones first. EMQX's
+    /// `max_mqueue_len`, whose 1,000 ten publishers with a window of 100 each fill in one round trip.
     pub queue_messages: usize,
     /// Bytes waiting in a session. At it as for `queue_messages`.
     pub queue_bytes: usize,
+    /// Bytes waiting in all sessions of one shard. At it the session that a message comes for drops as for
+    /// `queue_messages`: many slow readers together cannot take the machine's memory.
+    pub shard_queue_bytes: usize,
     /// QoS 1/2 publishes on their way to a client that names no Receive Maximum. At it messages wait in the queue.
     pub inflight: u16,
     /// Receive Maximum that the server names: unacknowledged QoS 1/2 publishes from a client. Beyond: DISCONNECT 0x93.
@@ -35,8 +39,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             outbox_bytes: 1 << 20,
-            queue_messages: 1_000,
-            queue_bytes: 8 << 20,
+            queue_messages: 50_000,
+            queue_bytes: 16 << 20,
+            shard_queue_bytes: 1 << 30,
             inflight: 128,
             receive_maximum: 1_024,
             subscriptions: 10_000,

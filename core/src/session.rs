@@ -95,6 +95,8 @@ pub(crate) struct Sessions {
     free: Vec<SessionId>,
     by_client: hashbrown::HashTable<SessionId>,
     hasher: ahash::RandomState,
+    /// Bytes waiting in the queues of all of them.
+    pub(crate) queued_bytes: usize,
 }
 
 impl Sessions {
@@ -104,6 +106,7 @@ impl Sessions {
             free: Vec::new(),
             by_client: hashbrown::HashTable::new(),
             hasher,
+            queued_bytes: 0,
         }
     }
 

@@ -36,4 +36,6 @@ pub struct Stats {
     pub subscriptions: u64,
     pub retained: u64,
     pub retained_bytes: u64,
+    /// Bytes waiting in the queues of sessions.
+    pub queued_bytes: u64,
 }

@@ -123,10 +123,13 @@ fn qos_0_to_a_reader_that_does_not_read_is_dropped_and_noted_once_and_qos_1_wait
 
 #[test]
 fn the_queue_drops_the_oldest_at_its_limits_in_messages_and_in_bytes() {
-    for (messages, bytes, left) in [(3, usize::MAX, 3), (1_000, 1_000, 4)] {
+    let no = usize::MAX;
+    for (messages, bytes, shard_bytes, left) in [(3, no, no, 3), (1_000, 1_000, no, 4), (1_000, no, 1_000, 4)]
+    {
         let mut settings = settings(1);
         settings.limits.queue_messages = messages;
         settings.limits.queue_bytes = bytes;
+        settings.limits.shard_queue_bytes = shard_bytes;
         settings.limits.inflight = 1;
         let mut node = Node::with(settings);
         let reader = node.connect(0, Hello::new(Version::V311, "reader"));

@@ -192,6 +192,8 @@ section!(Limits {
     queue_messages => queue_messages: number(1..=10_000_000),
         "Messages waiting in one session. At it the oldest is dropped, QoS 0 first.";
     queue_bytes => queue_bytes: size(1_024..=1 << 40), "Bytes waiting in one session. As for queue_messages.";
+    shard_queue_bytes => shard_queue_bytes: size(1_024..=1 << 40),
+        "Bytes waiting in all sessions of one shard. At it the session that a message comes for drops.";
     inflight => inflight: number(1..=65_535),
         "Unacknowledged QoS 1/2 messages to a client that names no Receive Maximum.";
     receive_maximum => receive_maximum: number(1..=65_535),

@@ -294,9 +294,16 @@ fn leave(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
     }
     world.every_connection_has_ended()?;
     for (shard, stats) in world.stats().iter().enumerate() {
-        let left = [stats.connections, stats.sessions, stats.subscriptions];
-        if left != [0; 3] {
-            let text = format!("shard {shard} still counts connections, sessions, subscriptions {left:?}");
+        let left = [
+            stats.connections,
+            stats.sessions,
+            stats.subscriptions,
+            stats.queued_bytes,
+        ];
+        if left != [0; 4] {
+            let text = format!(
+                "shard {shard} still counts connections, sessions, subscriptions, queued bytes {left:?}"
+            );
             return Err(Failure::new("everything_drains", text));
         }
     }

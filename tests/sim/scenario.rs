@@ -149,6 +149,7 @@ fn limits(random: &mut Random, tight: bool) -> Limits {
         outbox_bytes: *random.pick(&[256, 700, 2_000, 8_192]),
         queue_messages: random.between(2, 30),
         queue_bytes: random.between(8_000, 60_000),
+        shard_queue_bytes: random.between(20_000, 100_000),
         inflight: random.between(1, 8) as u16,
         retained_messages: random.between(1, 8),
         ..roomy

@@ -27,6 +27,11 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// What they cost in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -92,7 +97,8 @@ impl Queue {
     }
 }
 
-fn cost(outgoing: &Outgoing) -> usize {
+/// Bytes that a waiting message is charged with.
+pub(crate) fn cost(outgoing: &Outgoing) -> usize {
     let message = &outgoing.message;
     OVERHEAD_BYTES + message.topic.len() + message.payload.len() + message.properties.len()
 }
