@@ -20,6 +20,8 @@ pub struct Limits {
     pub receive_maximum: u16,
     /// Subscriptions of one session. At it SUBACK 0x97.
     pub subscriptions: usize,
+    /// Bytes of the filters of one session, because one filter may have 65,535. At it SUBACK 0x97.
+    pub subscription_bytes: usize,
     /// Levels in a topic name or filter. Beyond: refused (SUBACK 0x8F, publish 0x90), bounds the work of a match.
     pub topic_levels: usize,
     /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
@@ -45,6 +47,7 @@ impl Default for Limits {
             inflight: 128,
             receive_maximum: 1_024,
             subscriptions: 10_000,
+            subscription_bytes: 2 << 20,
             topic_levels: 128,
             sessions: 2_000_000,
             retained_messages: 1_000_000,

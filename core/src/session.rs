@@ -28,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) connection: Option<ConnectionId>,
     /// Filters held, in the order of subscribing.
     pub(crate) filters: Vec<FilterId>,
+    /// Bytes of their texts.
+    pub(crate) filter_bytes: usize,
     pub(crate) window: Option<Box<Window>>,
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) incoming: Option<Box<Incoming>>,
@@ -58,6 +60,7 @@ impl Session {
             username: None,
             connection: None,
             filters: Vec::new(),
+            filter_bytes: 0,
             window: None,
             queue: None,
             incoming: None,

@@ -23,7 +23,10 @@ impl Engine {
         self.check_filter(session, entry.filter)?;
         let is_new = (self.index.find(entry.filter))
             .is_none_or(|filter| self.index.subscription(filter, id).is_none());
-        if is_new && session.filters.len() >= self.settings.limits.subscriptions {
+        let limits = &self.settings.limits;
+        let is_full = session.filters.len() >= limits.subscriptions
+            || session.filter_bytes + entry.filter.len() > limits.subscription_bytes;
+        if is_new && is_full {
             return Err(ReasonCode::QuotaExceeded);
         }
         let subscription = Subscription {
@@ -39,6 +42,7 @@ impl Engine {
         }
         if is_new && let Some(session) = self.sessions.get_mut(id) {
             session.filters.push(inserted.filter);
+            session.filter_bytes += entry.filter.len();
         }
         let recall = match options.retain_handling {
             RetainHandling::Send => true,
@@ -67,8 +71,8 @@ impl Engine {
     }
 
     /// Ends one subscription; false when there is none. Nothing that matches only it is sent from here on.
-    pub(crate) fn unsubscribe(&mut self, id: SessionId, filter: &str) -> bool {
-        let Some(filter) = self.index.find(filter) else {
+    pub(crate) fn unsubscribe(&mut self, id: SessionId, text: &str) -> bool {
+        let Some(filter) = self.index.find(text) else {
             return false;
         };
         // Asked first: a client may name filters of others as often as a packet can hold them.
@@ -82,6 +86,7 @@ impl Engine {
             return false;
         };
         session.filters.remove(at);
+        session.filter_bytes -= text.len();
         if session.recalls > 0 {
             self.recalls.forget(id, filter);
         }

@@ -139,3 +139,25 @@ fn what_a_client_that_did_not_read_sent_last_is_taken_with_its_disconnect() {
 fn c_name(node: &Node) -> String {
     node.name_at(0, "c")
 }
+
+#[test]
+fn the_filters_of_a_session_are_limited_in_bytes() {
+    let mut settings = settings(1);
+    settings.limits.subscription_bytes = 10;
+    let mut node = Node::with(settings);
+    let c = node.connect(0, Hello::new(Version::V5, "c"));
+    for filter in ["12345678", "123", "12345678", "12"] {
+        node.subscribe(c, Version::V5, filter, 0);
+    }
+    node.send(c, &[0xA2, 7, 0, 9, 0, 0, 2, b'1', b'2']);
+    node.subscribe(c, Version::V5, "34", 0);
+    let expected = [
+        "suback #9 [00]",
+        "suback #9 [97]",
+        "suback #9 [00]",
+        "suback #9 [00]",
+        "unsuback #9 [00]",
+        "suback #9 [00]",
+    ];
+    assert_eq!(node.take_words(c, Version::V5), expected);
+}

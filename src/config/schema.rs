@@ -199,6 +199,8 @@ section!(Limits {
     receive_maximum => receive_maximum: number(1..=65_535),
         "Unacknowledged QoS 1/2 messages from a client; one more is DISCONNECT 0x93.";
     subscriptions => subscriptions: number(1..=10_000_000), "Of one session. At it SUBACK 0x97.";
+    subscription_bytes => subscription_bytes: size(1_024..=1 << 40),
+        "Bytes of the filters of one session. As for subscriptions.";
     topic_levels => topic_levels: number(1..=65_535), "In a topic or filter; bounds the work of a match.";
     sessions => sessions: number(1..=100_000_000), "On one shard, connected or kept. At it CONNACK 0x97.";
     retained_messages => retained_messages: number(0..=1_000_000_000),
