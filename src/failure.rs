@@ -6,6 +6,7 @@
 use crate::data::DataError;
 use ringwire_admin::BindError;
 use ringwire_shard::StartError;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,7 +57,8 @@ pub enum Failure {
 impl Failure {
     /// Prints it; the exit code to end with.
     pub fn report(self) -> ExitCode {
-        eprintln!("{self}");
+        // Nobody may read it any more; the exit code still tells.
+        let _ = writeln!(std::io::stderr(), "{self}");
         match self {
             Self::Configuration(_) | Self::File { .. } => ExitCode::from(2),
             Self::LogFile { .. }

@@ -230,6 +230,17 @@ fn a_taken_port_is_refused_with_listener_and_address() {
 }
 
 #[test]
+fn a_refusal_that_nobody_reads_is_no_panic() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = ringwire()
+        .args(["check", "--shards", "0"])
+        .stderr(writer)
+        .status();
+    assert_eq!(status.expect("the binary runs").code(), Some(2));
+}
+
+#[test]
 fn one_request_to_stop_that_arrives_twice_still_drains() {
     let mut command = ringwire();
     command.args([
