@@ -123,13 +123,20 @@ impl Broker {
             Kind::Ringwire => command
                 .arg(env!("CARGO_BIN_EXE_ringwire"))
                 .args(["serve", "--shards", "1", "--cores", "0", "--admin", "off"])
+                // As mosquitto's `max_queued_messages 0`: ten publishers outrun one subscriber.
+                .args([
+                    "--set",
+                    "limits.queue_messages=1000000",
+                    "--set",
+                    "limits.queue_bytes=512MB",
+                ])
                 .arg("--listen")
                 .arg(format!("mqtt://{address}")),
             Kind::Mosquitto => {
                 let config = files.path().join("mosquitto.conf");
                 let text = format!(
                     "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n\
-                     max_inflight_messages 100\nset_tcp_nodelay true\nlog_type none\n"
+                     max_inflight_messages 100\nmax_queued_bytes 0\nset_tcp_nodelay true\nlog_type none\n"
                 );
                 std::fs::write(&config, text).expect("a writable directory");
                 command.arg("mosquitto").arg("-c").arg(config)
