@@ -7,7 +7,7 @@ pub struct Limits {
     /// the bandwidth-delay product of a fast link, small enough that 10,000 stuck readers do not take a machine down.
     pub outbox_bytes: usize,
     /// Messages waiting in a session (not yet sent). At it the oldest is dropped, QoS 0 ones first. EMQX's
-    /// `max_mqueue_len`, whose 1,000 ten publishers with a window of 100 each fill in one round trip.
+    /// `max_mqueue_len`, whose 1,000 twenty publishers with a window of 100 each fill in one round trip.
     pub queue_messages: usize,
     /// Bytes waiting in a session. At it as for `queue_messages`.
     pub queue_bytes: usize,
@@ -41,8 +41,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             outbox_bytes: 1 << 20,
-            queue_messages: 50_000,
-            queue_bytes: 16 << 20,
+            queue_messages: 250_000,
+            queue_bytes: 64 << 20,
             shard_queue_bytes: 1 << 30,
             inflight: 128,
             receive_maximum: 1_024,

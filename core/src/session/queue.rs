@@ -56,17 +56,20 @@ impl Queue {
         self.waiting.len() > messages_max || self.bytes > bytes_max
     }
 
-    /// Takes out the oldest QoS 0 message, or the oldest of all.
+    /// Takes out a QoS 0 message if there is one, else the oldest of all. Of QoS 0 messages it is the oldest, but for one
+    /// that just came behind QoS 1/2 messages: it goes itself, or each would cost a walk over all that wait.
     pub(crate) fn drop_oldest(&mut self) -> Option<Outgoing> {
-        let mut at = 0;
-        if self.unacknowledged > 0 {
-            at = (self
-                .waiting
-                .iter()
-                .position(|outgoing| outgoing.qos == QoS::AtMostOnce))
-            .expect("one is counted, so one is there");
+        let is_qos0 = |outgoing: Option<&Outgoing>| outgoing.is_some_and(|one| one.qos == QoS::AtMostOnce);
+        if self.unacknowledged == 0 || is_qos0(self.waiting.front()) {
+            return self.pop();
         }
-        let outgoing = self.waiting.remove(at)?;
+        if is_qos0(self.waiting.back()) {
+            return self.drop_newest();
+        }
+        let at = self.waiting.iter().position(|one| one.qos == QoS::AtMostOnce);
+        let outgoing = self
+            .waiting
+            .remove(at.expect("one is counted, so one is there"))?;
         self.forget(&outgoing);
         Some(outgoing)
     }
@@ -101,4 +104,54 @@ impl Queue {
 pub(crate) fn cost(outgoing: &Outgoing) -> usize {
     let message = &outgoing.message;
     OVERHEAD_BYTES + message.topic.len() + message.payload.len() + message.properties.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn queue(levels: &[QoS]) -> Queue {
+        let mut queue = Queue::default();
+        for (number, &qos) in levels.iter().enumerate() {
+            let message = Arc::new(Message {
+                topic: Bytes::from(number.to_string()),
+                payload: Bytes::new(),
+                properties: Bytes::new(),
+                qos,
+                retain: false,
+                publisher: Bytes::new(),
+            });
+            queue.push(Outgoing {
+                message,
+                qos,
+                retain: false,
+                identifiers: None,
+            });
+        }
+        queue
+    }
+
+    #[test]
+    fn a_qos_0_message_goes_first_and_else_the_oldest() {
+        let (zero, one) = (QoS::AtMostOnce, QoS::AtLeastOnce);
+        for (levels, gone) in [
+            (&[one, one, one][..], "0"),
+            (&[zero, one, zero][..], "0"),
+            (&[one, zero, zero, one][..], "1"),
+            (&[one, one, zero][..], "2"),
+        ] {
+            let mut queue = queue(levels);
+            let victim = queue.drop_oldest().expect("something waits");
+            assert_eq!(victim.message.topic, gone, "{levels:?}");
+            while queue.pop().is_some() {}
+            assert_eq!(
+                (queue.bytes(), queue.unacknowledged),
+                (0, 0),
+                "what is charged is given back"
+            );
+        }
+    }
 }
