@@ -8,6 +8,7 @@
 
 pub mod outcome;
 pub mod plan;
+pub mod process;
 
 pub use outcome::{Outcome, Progress};
 pub use plan::Plan;
