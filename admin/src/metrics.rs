@@ -180,17 +180,27 @@ fn reason_series(stats: &Stats) -> Vec<Series> {
 
 fn shard_series(stats: &ShardStats) -> Vec<Series> {
     rows! { stats => ShardStats {
+        uptime_us: counter "shard_uptime_microseconds", "Since the node started; divide the other times by it.";
+        busy_us: counter "shard_busy_microseconds", "CPU time of the shard, without spinning.";
+        spin_us: counter "shard_spin_microseconds", "Time spent looking for work before parking.";
+        spins: counter "shard_spins", "Times that the shard looked for work before parking.";
+        spin_hits: counter "shard_spin_hits", "Of these, times that there was some.";
+        parks: counter "shard_parks", "Times that the shard slept for want of work.";
         turns: counter "shard_turns", "Turns of the pump.";
+        turns_full: counter "shard_turns_full", "Turns that ended at inputs_per_turn.";
         inputs: counter "shard_inputs", "Inputs given to the engine.";
         enters: counter "shard_enters", "System calls into the network ring.";
+        buffers: gauge "shard_buffers", "Receive buffers of the shard.";
+        buffers_used_peak: gauge "shard_buffers_used_peak", "Most of them used by one turn, in the last second or two.";
         buffers_exhausted: counter "shard_buffers_exhausted", "Times that every receive buffer was in use.";
         accepts_paused: counter "shard_accepts_paused", "Times that accepting paused for want of descriptors.";
         mesh_batches_sent: counter "mesh_batches_sent", "Batches posted to other shards.";
+        mesh_batches_received: counter "mesh_batches_received", "Batches taken from other shards.";
+        mesh_depth_peak: gauge "mesh_depth_peak", "Most batches that a turn found waiting, in the last second or two.";
         mesh_full: counter "mesh_full", "Batches that found a full queue and waited.";
         doorbells: counter "mesh_doorbells", "Sleeping shards rung.";
         glommio_yields: counter "glommio_yields", "Turns given to glommio.";
         glommio_false_parks: counter "glommio_false_parks", "Times that glommio parked with work to do.";
-        busy_ms: counter "shard_busy_milliseconds", "Milliseconds not parked.";
         | engine
     }}
 }

@@ -44,19 +44,37 @@ pub enum Question {
 #[allow(missing_docs)]
 pub struct ShardStats {
     pub engine: Stats,
+    /// Microseconds since the node started, by which the times below are to be divided.
+    pub uptime_us: u64,
+    /// Microseconds of CPU time that the shard's thread used, but for those of `spin_us`. Parked time is none, and
+    /// neither is time in which another thread had the CPU.
+    pub busy_us: u64,
+    /// Microseconds spent looking for work before parking.
+    pub spin_us: u64,
+    pub spins: u64,
+    /// Spins that found work.
+    pub spin_hits: u64,
+    pub parks: u64,
     pub turns: u64,
+    /// Turns that ended at `inputs_per_turn`.
+    pub turns_full: u64,
     pub inputs: u64,
     pub enters: u64,
+    /// Receive buffers that there are.
+    pub buffers: u64,
+    /// The most that one turn gave back, in the last one to two seconds.
+    pub buffers_used_peak: u64,
     pub buffers_exhausted: u64,
     /// Times that accepting stopped for a moment because the process had no descriptor left.
     pub accepts_paused: u64,
     pub mesh_batches_sent: u64,
+    pub mesh_batches_received: u64,
+    /// The most batches of other shards that one turn found waiting, in the last one to two seconds.
+    pub mesh_depth_peak: u64,
     pub mesh_full: u64,
     pub doorbells: u64,
     pub glommio_yields: u64,
     pub glommio_false_parks: u64,
-    /// Milliseconds not parked.
-    pub busy_ms: u64,
 }
 
 /// Questions that wait for one shard; a question beyond is given back. Askers are few and wait for their answers.

@@ -243,6 +243,11 @@ impl Ring {
         self.buffers.give_back(filled);
     }
 
+    /// Receive buffers given back since the last `enter`.
+    pub(crate) fn buffers_used(&self) -> u16 {
+        self.buffers.unpublished()
+    }
+
     /// Whether completions wait to be reaped, or would after an `enter`: no system call is made.
     pub(crate) fn has_events(&mut self) -> bool {
         if !self.uring.completion().is_empty() {

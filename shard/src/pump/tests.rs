@@ -162,6 +162,41 @@ fn a_drain_does_not_wait_for_a_shard_that_ended_with_its_queue_full() {
     assert!(began.elapsed() < Duration::from_secs(30));
 }
 
+#[test]
+fn spinning_is_counted_apart_and_sleeping_is_no_work() {
+    let at_most = Duration::from_millis(150);
+    for spin_us in [0, 1_000_000] {
+        let (mut parts, mailbox, _) = parts(1, ports(1, 4).remove(0));
+        let settings = Arc::make_mut(&mut parts.settings);
+        settings.cores[0].spin_us = spin_us;
+        let core = settings.cores[0].clone();
+        let shard = std::thread::spawn(move || {
+            let (executor, background) = executor::make(ShardId(0), &core).unwrap();
+            let ring = Ring::new(&core).unwrap();
+            let bells = Arc::from([ring.bell().unwrap()]);
+            let mut pump = Pump::new(parts, ring, bells, background);
+            pump.open().unwrap();
+            executor.run(async { pump.run().await.unwrap() });
+        });
+        let before: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+        std::thread::sleep(Duration::from_millis(400));
+        let after: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+        let busy = Duration::from_micros(after.busy_us - before.busy_us);
+        assert!(busy < at_most, "{busy:?} of work in 400 ms of nothing");
+        assert!(after.uptime_us - before.uptime_us >= 400_000);
+        if spin_us == 0 {
+            assert_eq!((after.spins, after.spin_us), (0, 0));
+            assert!(after.parks > 0);
+        } else {
+            // Less than 400 ms when other threads had the CPU.
+            assert!(after.spin_us - before.spin_us >= 20_000, "{after:?}");
+            assert!(after.spin_hits > 0, "the question was found by spinning");
+        }
+        assert!(mailbox.ask(Question::Drain { deadline_ms: 5_000 }).is_ok());
+        shard.join().unwrap();
+    }
+}
+
 fn answer<T: Send + 'static>(mailbox: &Mailbox, question: impl FnOnce(Reply<T>) -> Question) -> T {
     let (sender, receiver) = channel();
     let reply = Box::new(move |answer| sender.send(answer).unwrap());

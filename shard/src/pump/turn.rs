@@ -6,6 +6,7 @@ use crate::mailbox::{Question, ShardStats};
 use crate::mesh::Envelope;
 use crate::ring::Event;
 use crate::ring::flight::Batch;
+use crate::ring::system;
 use ringwire_core::input::SocketCause;
 use ringwire_core::{ConnectionId, Input, ListenerId, ShardId};
 use std::net::TcpStream;
@@ -27,10 +28,12 @@ impl Pump {
             self.event(event);
         }
         let mut envelopes = 0;
+        let mut batches = 0;
         while envelopes < limit
             && let Some(count) = self.take_batch()
         {
             envelopes += count;
+            batches += 1;
         }
         let mut questions = 0;
         while questions < QUESTIONS_A_TURN
@@ -40,8 +43,19 @@ impl Pump {
             self.answer(question);
         }
         self.timers();
-        self.stats.inputs += (events + envelopes) as u64;
-        events >= limit || envelopes >= limit || questions >= QUESTIONS_A_TURN
+        let is_full = events >= limit || envelopes >= limit;
+        self.count(events + envelopes, batches, is_full);
+        is_full || questions >= QUESTIONS_A_TURN
+    }
+
+    /// What a turn did; nothing is counted for each input.
+    fn count(&mut self, inputs: usize, batches: u64, is_full: bool) {
+        self.stats.inputs += inputs as u64;
+        self.stats.turns_full += u64::from(is_full);
+        self.stats.mesh_batches_received += batches;
+        self.mesh_depth.see(self.now, batches);
+        self.buffers_used
+            .see(self.now, u64::from(self.wire.ring.buffers_used()));
     }
 
     fn tell(&mut self, input: Input<'_>) {
@@ -220,11 +234,18 @@ impl Pump {
         self.tell(Input::Drain);
     }
 
-    fn snapshot(&self) -> ShardStats {
+    fn snapshot(&mut self) -> ShardStats {
+        let busy = system::thread_cpu_time().saturating_sub(self.spun);
+        // Spinning is measured by another clock than CPU time: what is left must not seem to shrink.
+        self.stats.busy_us = self.stats.busy_us.max(busy.as_micros() as u64);
         ShardStats {
             engine: self.engine.stats(),
+            uptime_us: self.origin.elapsed().as_micros() as u64,
+            spin_us: self.spun.as_micros() as u64,
             enters: self.wire.ring.enters,
-            busy_ms: self.now.as_millis().saturating_sub(self.parked_us / 1_000),
+            buffers: u64::from(self.core.buffers),
+            buffers_used_peak: self.buffers_used.read(self.now),
+            mesh_depth_peak: self.mesh_depth.read(self.now),
             ..self.stats.clone()
         }
     }

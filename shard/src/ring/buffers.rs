@@ -30,6 +30,7 @@ pub(crate) struct Buffers {
     buffer_bytes: u32,
     /// Of the next entry to fill; the kernel sees it when `publish` is called.
     tail: u16,
+    published: u16,
 }
 
 impl Buffers {
@@ -60,6 +61,7 @@ impl Buffers {
             count,
             buffer_bytes,
             tail: 0,
+            published: 0,
         };
         for id in 0..count {
             buffers.provide(id);
@@ -103,6 +105,12 @@ impl Buffers {
         // the kernel with acquire order.
         let tail = unsafe { &*BufRingEntry::tail(entry).cast::<AtomicU16>() };
         tail.store(self.tail, Ordering::Release);
+        self.published = self.tail;
+    }
+
+    /// Given back and not yet shown to the kernel: how many were in use at least.
+    pub(crate) fn unpublished(&self) -> u16 {
+        self.tail.wrapping_sub(self.published)
     }
 
     fn provide(&mut self, id: u16) {

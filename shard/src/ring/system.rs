@@ -5,6 +5,7 @@ use std::io;
 use std::mem::size_of;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// Soft and hard limit of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,18 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(result)
+}
+
+/// CPU time that the calling thread has used since it began, in user space and in the kernel. A system call: not for
+/// every turn.
+pub(crate) fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one `timespec` to a valid address. It fails for unknown clocks only, and leaves zero then.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// A TCP socket of an address' family, close-on-exec, blocking (the ring does not need it otherwise).
@@ -241,6 +254,21 @@ mod tests {
         while bytes_acknowledged(client.as_fd()).unwrap() < before + 1_000 {
             assert!(std::time::Instant::now() < deadline, "nothing was acknowledged");
             std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn cpu_time_grows_with_work_and_not_with_sleep() {
+        let before = thread_cpu_time();
+        std::thread::sleep(Duration::from_millis(300));
+        let slept = thread_cpu_time();
+        assert!(
+            slept - before < Duration::from_millis(100),
+            "{:?}",
+            slept - before
+        );
+        while thread_cpu_time() - slept < Duration::from_millis(20) {
+            std::hint::spin_loop();
         }
     }
 
