@@ -4,6 +4,7 @@
 //! interest are already visible when a socket is written; each dirty out box is written; then closes close what was
 //! flushed. Typed vectors rather than one enum: the hot path only touches out boxes and posts.
 
+use crate::slots::Slots;
 use crate::{CloseReason, ConnectionId, ListenerId, Note, Outbox, Parcel, ShardId, Time};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 #[derive(Debug, Default)]
 pub struct Actions {
     /// One out box a connection slot. The shard takes bytes out, the engine appends.
-    outboxes: Vec<Outbox>,
+    outboxes: Slots<Outbox>,
     /// Connections whose out box got bytes since the shard last cleared this list; each at most once.
     pub dirty: Vec<ConnectionId>,
     /// Connections to close once their out box is flushed (or after `send_timeout`).
@@ -55,18 +56,14 @@ impl Actions {
     /// The out box of a connection; made when it is first asked for.
     pub fn outbox(&mut self, connection: ConnectionId) -> &mut Outbox {
         let index = connection.index();
-        if index >= self.outboxes.len() {
-            self.outboxes.resize_with(index + 1, Outbox::default);
-        }
+        self.outboxes.reach(index);
         &mut self.outboxes[index]
     }
 
     /// The out box to append to, and the connection is marked dirty.
     pub fn send(&mut self, connection: ConnectionId) -> &mut Outbox {
         let index = connection.index();
-        if index >= self.outboxes.len() {
-            self.outboxes.resize_with(index + 1, Outbox::default);
-        }
+        self.outboxes.reach(index);
         let outbox = &mut self.outboxes[index];
         if !outbox.dirty {
             outbox.dirty = true;

@@ -9,6 +9,7 @@ pub(crate) mod mqtt;
 pub(crate) mod private;
 
 use crate::SessionId;
+use crate::slots::Slots;
 use crate::wheel::TimerId;
 use crate::{ConnectionId, ListenerId, Time};
 use ringwire_codec::mqtt::Version;
@@ -133,7 +134,7 @@ impl Connection {
 /// The connections of a shard, by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    slots: Vec<Option<Connection>>,
+    slots: Slots<Option<Connection>>,
     open: usize,
 }
 
@@ -143,9 +144,7 @@ impl Connections {
     }
 
     pub(crate) fn insert(&mut self, id: ConnectionId, connection: Connection) {
-        if id.index() >= self.slots.len() {
-            self.slots.resize_with(id.index() + 1, || None);
-        }
+        self.slots.reach(id.index());
         let before = self.slots[id.index()].replace(connection);
         assert!(before.is_none(), "a slot is reused after its connection ended");
         self.open += 1;

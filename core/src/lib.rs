@@ -31,6 +31,7 @@ pub mod retained;
 mod roster;
 mod session;
 pub mod settings;
+pub mod slots;
 pub mod stats;
 mod subscribe;
 pub mod time;

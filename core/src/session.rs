@@ -11,6 +11,7 @@ pub(crate) mod window;
 use crate::SessionId;
 use crate::index::FilterId;
 use crate::settings::Overflow;
+use crate::slots::Slots;
 use crate::wheel::TimerId;
 use crate::will::Will;
 use crate::{ConnectionId, DropReason, Time};
@@ -94,7 +95,7 @@ impl Session {
 /// All sessions of a shard: dense, reused ids, found by client id.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    slots: Vec<Option<Session>>,
+    slots: Slots<Option<Session>>,
     free: Vec<SessionId>,
     by_client: hashbrown::HashTable<SessionId>,
     hasher: ahash::RandomState,
@@ -105,7 +106,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(hasher: ahash::RandomState) -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Slots::default(),
             free: Vec::new(),
             by_client: hashbrown::HashTable::new(),
             hasher,

@@ -11,6 +11,7 @@
 mod tests;
 
 use crate::Time;
+use crate::slots::Slots;
 
 /// Bits of a due time that one level covers.
 const LEVEL_BITS: u32 = 6;
@@ -28,7 +29,7 @@ const NONE: u32 = u32::MAX;
 /// See the file's head. `K` says what a timer is for; small and `Copy`.
 #[derive(Debug)]
 pub struct Wheel<K> {
-    timers: Vec<Timer<K>>,
+    timers: Slots<Timer<K>>,
     /// Head of the list of free timers, linked by `next`.
     free: u32,
     set: usize,
@@ -67,7 +68,7 @@ impl<K: Copy> Wheel<K> {
     /// A wheel without timers, whose time starts at `now`.
     pub fn new(now: Time) -> Self {
         Self {
-            timers: Vec::new(),
+            timers: Slots::default(),
             free: NONE,
             set: 0,
             elapsed: now.as_millis(),

@@ -4,6 +4,7 @@
 //! closed, only when nothing is outstanding in the ring; its generation then moves on, so that nothing late is mistaken.
 
 use crate::ring::SLOTS_MAX;
+use ringwire_core::slots::Slots;
 use ringwire_core::{ConnectionId, ListenerId};
 use std::net::TcpStream;
 
@@ -84,7 +85,7 @@ impl Link {
 /// The connections of one shard, by slot.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    slots: Vec<Slot>,
+    slots: Slots<Slot>,
     free: Vec<u32>,
 }
 

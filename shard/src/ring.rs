@@ -104,6 +104,8 @@ pub(crate) struct Ring {
     flights: Slab<Flight>,
     /// System calls made.
     pub(crate) enters: u64,
+    /// `enters` when the kernel was last given more buffers.
+    grown_at: u64,
 }
 
 impl Ring {
@@ -124,6 +126,7 @@ impl Ring {
             buffers,
             flights: Slab::new(),
             enters: 0,
+            grown_at: 0,
         })
     }
 
@@ -347,11 +350,22 @@ impl Ring {
                     let filled = self.buffers.filled(id, 0);
                     self.buffers.give_back(filled);
                 }
+                if result == -libc::ENOBUFS {
+                    self.grow_buffers();
+                }
                 Event::ReceiveEnded {
                     connection,
                     errno: -result.min(0),
                 }
             }
+        }
+    }
+
+    /// Every connection that found no buffer says so: only the first of a round means that there are too few.
+    fn grow_buffers(&mut self) {
+        if self.grown_at != self.enters {
+            self.grown_at = self.enters;
+            self.buffers.grow();
         }
     }
 

@@ -5,11 +5,12 @@
 use super::subscribers::Subscribers;
 use super::{FilterId, Subscription};
 use crate::SessionId;
+use crate::slots::Slots;
 use hashbrown::HashTable;
 
 #[derive(Debug, Default)]
 pub(super) struct Filters {
-    entries: Vec<Entry>,
+    entries: Slots<Entry>,
     /// Free entries, last freed first.
     free: Vec<FilterId>,
     by_text: HashTable<Key>,

@@ -2,6 +2,7 @@
 //!
 //! A topic's level that is not here is in no filter: the trie then follows wildcards only.
 
+use crate::slots::Slots;
 use ahash::RandomState;
 use hashbrown::HashTable;
 
@@ -11,7 +12,7 @@ pub(super) struct LevelId(pub(super) u32);
 
 #[derive(Debug, Default)]
 pub(super) struct Levels {
-    entries: Vec<Entry>,
+    entries: Slots<Entry>,
     free: Vec<LevelId>,
     by_text: HashTable<LevelId>,
 }

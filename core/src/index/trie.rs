@@ -6,6 +6,7 @@
 
 use super::FilterId;
 use super::levels::{LevelId, Levels};
+use crate::slots::Slots;
 use ahash::RandomState;
 use hashbrown::HashTable;
 use ringwire_codec::topic;
@@ -15,7 +16,7 @@ use std::num::NonZeroU32;
 #[derive(Debug, Default)]
 pub(super) struct Trie {
     /// The root is the first; there is none while no wildcard filter is stored.
-    nodes: Vec<Node>,
+    nodes: Slots<Node>,
     free: Vec<NodeId>,
     children: HashTable<NodeId>,
     levels: Levels,

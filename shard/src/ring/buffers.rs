@@ -3,6 +3,9 @@
 //! The kernel takes a buffer when bytes arrive; the pump gives it back in the same turn. A [`Filled`] can be given back
 //! only once. The memory is mapped, so buffers never filled cost nothing, and it is unmapped only after the kernel has
 //! been told to forget it.
+//!
+//! The kernel goes round all buffers that it was given, so it is given a few at first and twice as many each time that it
+//! runs out: a shard of idle connections keeps a few pages warm, not all of them.
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
@@ -12,6 +15,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The buffer group's id: one a ring.
 pub(crate) const GROUP: u16 = 0;
+
+/// Buffers that the kernel is given at first.
+const FIRST: u16 = 64;
 
 /// A buffer that the kernel filled and that has not been given back.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(crate) struct Buffers {
     ring: Mapping,
     memory: Mapping,
     count: u16,
+    /// Buffers that the kernel was given so far, from the first on.
+    given: u16,
     buffer_bytes: u32,
     /// Of the next entry to fill; the kernel sees it when `publish` is called.
     tail: u16,
@@ -59,15 +67,28 @@ impl Buffers {
             ring,
             memory,
             count,
+            given: 0,
             buffer_bytes,
             tail: 0,
             published: 0,
         };
-        for id in 0..count {
-            buffers.provide(id);
-        }
+        buffers.give(FIRST.min(count));
         buffers.publish();
         Ok(buffers)
+    }
+
+    /// The kernel ran out: it gets as many again, up to all that there are. False when it has all of them already.
+    pub(crate) fn grow(&mut self) -> bool {
+        let more = self.given.min(self.count - self.given);
+        self.give(more);
+        more > 0
+    }
+
+    fn give(&mut self, more: u16) {
+        for id in self.given..self.given + more {
+            self.provide(id);
+        }
+        self.given += more;
     }
 
     /// Tells the kernel to forget the buffers; afterwards they may be unmapped.

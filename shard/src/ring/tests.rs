@@ -168,6 +168,37 @@ fn more_bytes_than_buffers_arrive_in_order_after_they_ran_dry() {
 }
 
 #[test]
+fn the_kernel_is_given_more_buffers_when_it_runs_out() {
+    let mut ring = ring(256, 64);
+    let (server, mut client) = pair();
+    client.write_all(&[9; 64 * 300]).unwrap();
+    let mut held = Vec::new();
+    let mut dry = Vec::new();
+    ring.receive(ID, server.as_fd());
+    // Nothing is given back, so that every buffer is taken once.
+    while held.len() < 256 {
+        match next(&mut ring) {
+            Event::Received { filled, more, .. } => {
+                held.push(filled);
+                if !more {
+                    ring.receive(ID, server.as_fd());
+                }
+            }
+            Event::ReceiveEnded { errno, .. } => {
+                assert_eq!(errno, libc::ENOBUFS);
+                dry.push(held.len());
+                ring.receive(ID, server.as_fd());
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(dry, [64, 128], "as many again each time");
+    for filled in held {
+        ring.give_back(filled);
+    }
+}
+
+#[test]
 fn a_cancelled_receive_says_so_and_loses_nothing() {
     let mut ring = ring(4, 64);
     let (server, mut client) = pair();
