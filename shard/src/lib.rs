@@ -14,7 +14,7 @@ pub mod node;
 mod outgoing;
 mod probe;
 mod pump;
-mod ring;
+pub mod ring;
 pub mod settings;
 mod sync;
 mod wire;

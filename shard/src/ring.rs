@@ -9,8 +9,10 @@ pub(crate) mod flight;
 pub(crate) mod system;
 
 use crate::Core;
-use buffers::{Buffers, Filled, GROUP};
-use flight::{Batch, Flight};
+pub use buffers::Filled;
+use buffers::{Buffers, GROUP};
+pub use flight::Batch;
+use flight::Flight;
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use ringwire_core::{ConnectionId, Time};
@@ -64,53 +66,83 @@ impl Kind {
 
 /// Something that the kernel finished.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub enum Event {
     /// A listener accepted a socket. `more`: it goes on accepting by itself.
     Accepted {
+        /// As given to `accept`.
         listener: u32,
+        /// Whoever connected.
         socket: OwnedFd,
+        /// No need to call `accept` again.
         more: bool,
     },
     /// A listener stopped accepting.
-    AcceptEnded { listener: u32, errno: i32 },
+    AcceptEnded {
+        /// As given to `accept`.
+        listener: u32,
+        /// Why.
+        errno: i32,
+    },
     /// Bytes arrived; give the buffer back. `more`: the receive stays armed.
     Received {
+        /// Whose.
         connection: ConnectionId,
+        /// Where they are: see `Ring::bytes`.
         filled: Filled,
+        /// No need to call `receive` again.
         more: bool,
     },
     /// The receive is over: the end of the stream (`errno` 0), no buffer was left (`ENOBUFS`), it was cancelled
     /// (`ECANCELED`), or the socket failed.
-    ReceiveEnded { connection: ConnectionId, errno: i32 },
+    ReceiveEnded {
+        /// Whose.
+        connection: ConnectionId,
+        /// Why.
+        errno: i32,
+    },
     /// A part of a batch was taken by the kernel, and the rest is on its way.
-    Progressed { connection: ConnectionId, left: usize },
+    Progressed {
+        /// Whose.
+        connection: ConnectionId,
+        /// Bytes not taken yet.
+        left: usize,
+    },
     /// A batch is done with: all taken (`errno` 0), or the socket failed or the send was cancelled.
     Sent {
+        /// Whose.
         connection: ConnectionId,
+        /// The ring's no longer; its buffer can be used again.
         batch: Batch,
+        /// Why not all of it was taken.
         errno: i32,
     },
     /// Somebody rang: another shard, or a thread without a ring. `armed`: no need to arm the eventfd again.
-    Rung { armed: bool },
+    Rung {
+        /// The ring goes on hearing.
+        armed: bool,
+    },
     /// Glommio has something to do; its ring's number.
-    Background { ring: u32 },
+    Background {
+        /// As given to `watch`.
+        ring: u32,
+    },
 }
 
 /// The network ring of one shard. Made and used on the shard's thread only.
-pub(crate) struct Ring {
+pub struct Ring {
     // Dropped in this order: the io_uring goes before the memory that it was told of.
     uring: IoUring,
     buffers: Buffers,
     flights: Slab<Flight>,
     /// System calls made.
-    pub(crate) enters: u64,
+    pub enters: u64,
     /// `enters` when the kernel was last given more buffers.
     grown_at: u64,
 }
 
 impl Ring {
     /// Sets the ring up and registers its receive buffers. The calling thread becomes its only submitter.
-    pub(crate) fn new(core: &Core) -> io::Result<Self> {
+    pub fn new(core: &Core) -> io::Result<Self> {
         let uring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -131,13 +163,13 @@ impl Ring {
     }
 
     /// A descriptor by which other rings ring this one; it outlives the ring harmlessly.
-    pub(crate) fn bell(&self) -> io::Result<OwnedFd> {
+    pub fn bell(&self) -> io::Result<OwnedFd> {
         // SAFETY: the ring's descriptor is open while `self` lives.
         unsafe { BorrowedFd::borrow_raw(self.uring.as_raw_fd()) }.try_clone_to_owned()
     }
 
     /// Accepts on a listener until told otherwise.
-    pub(crate) fn accept(&mut self, listener: u32, socket: BorrowedFd<'_>) {
+    pub fn accept(&mut self, listener: u32, socket: BorrowedFd<'_>) {
         let entry = opcode::AcceptMulti::new(Fd(socket.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
             .build()
@@ -146,12 +178,12 @@ impl Ring {
     }
 
     /// Stops accepting; `AcceptEnded` follows.
-    pub(crate) fn cancel_accept(&mut self, listener: u32) {
+    pub fn cancel_accept(&mut self, listener: u32) {
         self.cancel(Kind::Accept.data(listener, 0));
     }
 
     /// Receives once, so that the socket may move to another ring afterwards. No buffer is held while it waits.
-    pub(crate) fn receive_once(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>) {
+    pub fn receive_once(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>) {
         let entry = opcode::Recv::new(Fd(socket.as_raw_fd()), std::ptr::null_mut(), 0)
             .buf_group(GROUP)
             .build()
@@ -161,7 +193,7 @@ impl Ring {
     }
 
     /// Receives until the stream or the buffers end, or it is cancelled.
-    pub(crate) fn receive(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>) {
+    pub fn receive(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>) {
         let entry = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), GROUP)
             .build()
             .user_data(Kind::Receive.connection(connection));
@@ -169,12 +201,12 @@ impl Ring {
     }
 
     /// Ends a receive; `ReceiveEnded` follows, perhaps after bytes that had arrived already.
-    pub(crate) fn cancel_receive(&mut self, connection: ConnectionId) {
+    pub fn cancel_receive(&mut self, connection: ConnectionId) {
         self.cancel(Kind::Receive.connection(connection));
     }
 
     /// Sends a batch: one at a time for a connection, so that order is kept. The ring owns it until `Sent`.
-    pub(crate) fn send(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>, batch: Batch) -> u32 {
+    pub fn send(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>, batch: Batch) -> u32 {
         let flight = Flight::new(connection, socket.as_raw_fd(), batch);
         let key = self.flights.insert(flight) as u32;
         self.fly(key);
@@ -182,7 +214,7 @@ impl Ring {
     }
 
     /// Ends a send by the key that `send` returned; `Sent` follows.
-    pub(crate) fn cancel_send(&mut self, key: u32) {
+    pub fn cancel_send(&mut self, key: u32) {
         if let Some(flight) = self.flights.get_mut(key as usize) {
             flight.call_off();
             self.cancel(Kind::Send.data(key, 0));
@@ -190,7 +222,7 @@ impl Ring {
     }
 
     /// Rings another shard's ring.
-    pub(crate) fn ring(&mut self, bell: BorrowedFd<'_>) {
+    pub fn ring(&mut self, bell: BorrowedFd<'_>) {
         let entry = opcode::MsgRingData::new(Fd(bell.as_raw_fd()), 0, Kind::Bell.data(0, 0), None)
             .build()
             .flags(squeue::Flags::SKIP_SUCCESS)
@@ -199,7 +231,7 @@ impl Ring {
     }
 
     /// Hears the eventfd of threads without a ring, at every write (it is never read: only its edges count).
-    pub(crate) fn hear(&mut self, eventfd: BorrowedFd<'_>) {
+    pub fn hear(&mut self, eventfd: BorrowedFd<'_>) {
         let entry = opcode::PollAdd::new(Fd(eventfd.as_raw_fd()), libc::POLLIN as u32)
             .multi(true)
             .build()
@@ -208,7 +240,7 @@ impl Ring {
     }
 
     /// Watches one of glommio's rings until it has something, once.
-    pub(crate) fn watch(&mut self, ring: u32, descriptor: RawFd) {
+    pub fn watch(&mut self, ring: u32, descriptor: RawFd) {
         let entry = opcode::PollAdd::new(Fd(descriptor), libc::POLLIN as u32)
             .build()
             .user_data(Kind::Background.data(ring, 0));
@@ -216,13 +248,13 @@ impl Ring {
     }
 
     /// Whether a send is outstanding.
-    pub(crate) fn is_sending(&self) -> bool {
+    pub fn is_sending(&self) -> bool {
         !self.flights.is_empty()
     }
 
     /// The connections whose send is outstanding and whose peer has acknowledged nothing since an earlier look, for
     /// longer than allowed. `look` says for a connection how many bytes are acknowledged, and the milliseconds allowed.
-    pub(crate) fn stuck_sends(
+    pub fn stuck_sends(
         &mut self,
         now: Time,
         mut look: impl FnMut(ConnectionId) -> Option<(u64, u64)>,
@@ -237,22 +269,22 @@ impl Ring {
     }
 
     /// Bytes of a buffer that was filled.
-    pub(crate) fn bytes(&self, filled: &Filled) -> &[u8] {
+    pub fn bytes(&self, filled: &Filled) -> &[u8] {
         self.buffers.bytes(filled)
     }
 
     /// Gives a receive buffer back.
-    pub(crate) fn give_back(&mut self, filled: Filled) {
+    pub fn give_back(&mut self, filled: Filled) {
         self.buffers.give_back(filled);
     }
 
     /// Receive buffers given back since the last `enter`.
-    pub(crate) fn buffers_used(&self) -> u16 {
+    pub fn buffers_used(&self) -> u16 {
         self.buffers.unpublished()
     }
 
     /// Whether completions wait to be reaped, or would after an `enter`: no system call is made.
-    pub(crate) fn has_events(&mut self) -> bool {
+    pub fn has_events(&mut self) -> bool {
         if !self.uring.completion().is_empty() {
             return true;
         }
@@ -262,7 +294,7 @@ impl Ring {
 
     /// Submits everything, and waits for a completion: not at all (`None`) or at most so long. One system call; none
     /// when there is nothing to submit, to run or to wait for.
-    pub(crate) fn enter(&mut self, wait: Option<Duration>) -> io::Result<()> {
+    pub fn enter(&mut self, wait: Option<Duration>) -> io::Result<()> {
         self.buffers.publish();
         let idle = self.uring.submission().is_empty();
         if idle && wait.is_none() && !self.has_events() {
@@ -289,7 +321,7 @@ impl Ring {
     }
 
     /// The next thing that the kernel finished, without a system call.
-    pub(crate) fn next_event(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<Event> {
         loop {
             let completion = self.uring.completion().next()?;
             let event = self.event(&completion);

@@ -22,7 +22,7 @@ const FIRST: u16 = 64;
 /// A buffer that the kernel filled and that has not been given back.
 #[derive(Debug)]
 #[must_use = "a buffer that is not given back is lost to the shard"]
-pub(crate) struct Filled {
+pub struct Filled {
     id: u16,
     length: u32,
 }

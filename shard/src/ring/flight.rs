@@ -18,10 +18,11 @@ const FLAGS: libc::c_int = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
 
 /// What was taken out of an out box: frames, and large payloads that stand between them.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) buffer: Vec<u8>,
+pub struct Batch {
+    /// Frames.
+    pub buffer: Vec<u8>,
     /// By ascending offset into `buffer`.
-    pub(crate) references: Vec<Reference>,
+    pub references: Vec<Reference>,
 }
 
 impl Batch {
