@@ -209,17 +209,20 @@ fn packages_import_only_along_the_arrows() {
             .iter()
             .all(|edge| edge == "core" || edge == "codec")
     );
-    assert!(
-        edges("admin")
-            .iter()
-            .all(|edge| edge == "shard" || edge == "core" || edge == "codec")
-    );
+    for package in ["admin", "load"] {
+        assert!(
+            edges(package)
+                .iter()
+                .all(|edge| edge == "shard" || edge == "core" || edge == "codec"),
+            "{package}"
+        );
+    }
 }
 
 #[test]
 fn only_shard_names_the_ring_and_its_executor() {
     let mut found = Vec::new();
-    for package in ["codec", "core", "admin"] {
+    for package in ["codec", "core", "admin", "load"] {
         let manifest = fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
         let named = manifest
             .lines()
@@ -244,9 +247,13 @@ fn only_shard_names_the_ring_and_its_executor() {
 
 #[test]
 fn unsafe_stands_only_in_the_named_files() {
-    for (file, text) in
-        ["codec/src/lib.rs", "core/src/lib.rs", "src/main.rs"].map(|file| (file, root().join(file)))
-    {
+    let forbid = [
+        "codec/src/lib.rs",
+        "core/src/lib.rs",
+        "load/src/lib.rs",
+        "src/main.rs",
+    ];
+    for (file, text) in forbid.map(|file| (file, root().join(file))) {
         let text = fs::read_to_string(text).unwrap();
         assert!(
             text.contains("#![forbid(unsafe_code)]"),

@@ -6,9 +6,14 @@
 //! ring with the broker and nothing else, and it works against any broker.
 #![forbid(unsafe_code)]
 
+pub mod error;
 pub mod outcome;
 pub mod plan;
 pub mod process;
+mod run;
+pub mod scenario;
 
+pub use error::RunError;
 pub use outcome::{Outcome, Progress};
 pub use plan::Plan;
+pub use run::run;

@@ -70,11 +70,12 @@ pub struct Group {
     pub count: usize,
     /// Speaks MQTT 3.1.1 even when the plan's protocol is `Private`.
     pub mqtt_always: bool,
-    /// What each subscribes to, `%i` being its number in the group from 0.
+    /// What each subscribes to. In topics and filters `%i` is the client's number in its group from 0, `%n` from 1, and
+    /// `%p` is `Plan::client_id_prefix`; the client's id is prefix, group name, `-` and `%i`.
     pub filters: Vec<Filter>,
     /// What each publishes.
     pub publishing: Option<Publishing>,
-    /// Publishes each message that it receives to this topic (`%i` as above) at the QoS of its filter: the far end of a
+    /// Publishes each message that it receives to this topic (with `%i`, `%n`, `%p`) at the QoS of its filter: the far end of a
     /// request and reply.
     pub echo_to: Option<String>,
 }
@@ -82,7 +83,7 @@ pub struct Group {
 /// A subscription.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// Text, with `%i`.
+    /// Text, with `%i`, `%n`, `%p`.
     pub text: String,
     /// Requested.
     pub qos: QoS,
@@ -91,7 +92,7 @@ pub struct Filter {
 /// What a client publishes.
 #[derive(Clone, Debug)]
 pub struct Publishing {
-    /// Topics in turn, with `%i`.
+    /// Topics in turn, with `%i`, `%n`, `%p`.
     pub topics: Vec<String>,
     /// QoS.
     pub qos: QoS,
