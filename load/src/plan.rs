@@ -13,6 +13,9 @@ pub struct Plan {
     pub name: String,
     /// Where the broker listens; clients are spread over several addresses in turn.
     pub targets: Vec<SocketAddr>,
+    /// Where the same broker speaks MQTT, for groups marked `mqtt_always` when the plan's protocol is `Private`; not looked
+    /// at otherwise.
+    pub mqtt_targets: Vec<SocketAddr>,
     /// What is spoken.
     pub protocol: Protocol,
     /// CPUs, one pinned worker each; client groups are spread over them in turn. Never empty.

@@ -199,6 +199,7 @@ fn empty(name: &str, protocol: Protocol) -> Plan {
     Plan {
         name: name.to_owned(),
         targets: vec![SocketAddr::from(([127, 0, 0, 1], 1_883))],
+        mqtt_targets: Vec::new(),
         protocol,
         cores: vec![0],
         groups: Vec::new(),
