@@ -4,6 +4,7 @@
 //! pump that feeds its `ringwire_core::Engine` from its own network ring and carries out the engine's actions.
 
 pub mod bell;
+pub mod dial;
 pub mod doorbell;
 pub mod executor;
 mod link;

@@ -115,6 +115,7 @@ fn ring() -> io::Result<()> {
                 Event::ReceiveEnded { errno, .. } => return Err(io::Error::from_raw_os_error(errno)),
                 Event::Accepted { .. }
                 | Event::AcceptEnded { .. }
+                | Event::Connected { .. }
                 | Event::Progressed { .. }
                 | Event::Sent { .. }
                 | Event::Background { .. } => {}

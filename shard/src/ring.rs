@@ -17,9 +17,12 @@ use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use ringwire_core::{ConnectionId, Time};
 use slab::Slab;
+use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
+use system::SocketAddress;
 
 /// Slots are told to the kernel in 24 bits.
 pub(crate) const SLOTS_MAX: u32 = 1 << 24;
@@ -39,6 +42,7 @@ enum Kind {
     Knock,
     /// One of glommio's rings has something for its reactor.
     Background,
+    Connect,
 }
 
 impl Kind {
@@ -50,6 +54,7 @@ impl Kind {
             4 => Kind::Bell,
             5 => Kind::Knock,
             6 => Kind::Background,
+            7 => Kind::Connect,
             _ => Kind::Forgotten,
         }
     }
@@ -121,6 +126,13 @@ pub enum Event {
         /// The ring goes on hearing.
         armed: bool,
     },
+    /// A socket is connected (`errno` 0), or could not be.
+    Connected {
+        /// Whose.
+        connection: ConnectionId,
+        /// Why not.
+        errno: i32,
+    },
     /// Glommio has something to do; its ring's number.
     Background {
         /// As given to `watch`.
@@ -134,6 +146,8 @@ pub struct Ring {
     uring: IoUring,
     buffers: Buffers,
     flights: Slab<Flight>,
+    /// Addresses that the kernel reads when it starts to connect; by slot of the connection.
+    dials: HashMap<u32, Box<SocketAddress>>,
     /// System calls made.
     pub enters: u64,
     /// `enters` when the kernel was last given more buffers.
@@ -157,6 +171,7 @@ impl Ring {
             uring,
             buffers,
             flights: Slab::new(),
+            dials: HashMap::new(),
             enters: 0,
             grown_at: 0,
         })
@@ -180,6 +195,17 @@ impl Ring {
     /// Stops accepting; `AcceptEnded` follows.
     pub fn cancel_accept(&mut self, listener: u32) {
         self.cancel(Kind::Accept.data(listener, 0));
+    }
+
+    /// Connects a socket, one attempt at a time for a connection; `Connected` follows.
+    pub fn connect(&mut self, connection: ConnectionId, socket: BorrowedFd<'_>, target: &SocketAddr) {
+        let address = Box::new(SocketAddress::of(target));
+        let (start, length) = address.raw();
+        let entry = opcode::Connect::new(Fd(socket.as_raw_fd()), start, length)
+            .build()
+            .user_data(Kind::Connect.connection(connection));
+        self.dials.insert(connection.slot, address);
+        self.push(&entry);
     }
 
     /// Receives once, so that the socket may move to another ring afterwards. No buffer is held while it waits.
@@ -345,6 +371,16 @@ impl Ring {
                 };
                 Some(self.received(connection, completion))
             }
+            Kind::Connect => {
+                self.dials.remove(&index);
+                Some(Event::Connected {
+                    connection: ConnectionId {
+                        slot: index,
+                        generation: user_data as u32,
+                    },
+                    errno: -completion.result().min(0),
+                })
+            }
             Kind::Send => self.sent(index, completion.result()),
             Kind::Bell => Some(Event::Rung { armed: true }),
             Kind::Knock => Some(Event::Rung { armed: more }),
@@ -443,9 +479,9 @@ impl Ring {
 
     fn push(&mut self, entry: &squeue::Entry) {
         loop {
-            // SAFETY: an entry points to nothing (receives take registered buffers) or into a `Flight`, which lives in
-            // `flights`, at stable addresses, until its completion is reaped; descriptors are the caller's, who keeps a
-            // socket open while an operation on it is outstanding.
+            // SAFETY: an entry points to nothing (receives take registered buffers) or into a `Flight` or an address, which
+            // live in `flights` and `dials`, at stable addresses, until their completion is reaped; descriptors are the
+            // caller's, who keeps a socket open while an operation on it is outstanding.
             if unsafe { self.uring.submission().push(entry) }.is_ok() {
                 return;
             }

@@ -106,6 +106,8 @@ impl Pump {
             } => self.sent(connection, batch, errno),
             Event::Rung { armed: true } => {}
             Event::Rung { armed: false } => self.wire.ring.hear(self.inbox.bell().as_fd()),
+            // A shard only accepts.
+            Event::Connected { .. } => {}
             Event::Background { ring } => self.background.ready(ring),
         }
     }

@@ -110,29 +110,24 @@ pub(crate) fn set_option(
     check(result).map(drop)
 }
 
-/// Binds a socket.
-pub(crate) fn bind(socket: &OwnedFd, address: &SocketAddr) -> io::Result<()> {
-    let result = match address {
-        SocketAddr::V4(address) => {
-            let raw = libc::sockaddr_in {
+/// An address as the kernel takes it.
+pub(crate) enum SocketAddress {
+    V4(libc::sockaddr_in),
+    V6(libc::sockaddr_in6),
+}
+
+impl SocketAddress {
+    pub(crate) fn of(address: &SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(address) => Self::V4(libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
                 sin_addr: libc::in_addr {
                     s_addr: u32::from_ne_bytes(address.ip().octets()),
                 },
                 sin_zero: [0; 8],
-            };
-            // SAFETY: address and length of one `sockaddr_in`, read during the call only.
-            unsafe {
-                libc::bind(
-                    socket.as_raw_fd(),
-                    (&raw const raw).cast(),
-                    size_of::<libc::sockaddr_in>() as u32,
-                )
-            }
-        }
-        SocketAddr::V6(address) => {
-            let raw = libc::sockaddr_in6 {
+            }),
+            SocketAddr::V6(address) => Self::V6(libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: address.flowinfo(),
@@ -140,18 +135,31 @@ pub(crate) fn bind(socket: &OwnedFd, address: &SocketAddr) -> io::Result<()> {
                     s6_addr: address.ip().octets(),
                 },
                 sin6_scope_id: address.scope_id(),
-            };
-            // SAFETY: address and length of one `sockaddr_in6`, read during the call only.
-            unsafe {
-                libc::bind(
-                    socket.as_raw_fd(),
-                    (&raw const raw).cast(),
-                    size_of::<libc::sockaddr_in6>() as u32,
-                )
-            }
+            }),
         }
-    };
-    check(result).map(drop)
+    }
+
+    /// Where it stands in memory, and its length. Valid while `self` neither moves nor goes away.
+    pub(crate) fn raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        match self {
+            Self::V4(address) => (
+                (&raw const *address).cast(),
+                size_of::<libc::sockaddr_in>() as libc::socklen_t,
+            ),
+            Self::V6(address) => (
+                (&raw const *address).cast(),
+                size_of::<libc::sockaddr_in6>() as libc::socklen_t,
+            ),
+        }
+    }
+}
+
+/// Binds a socket.
+pub(crate) fn bind(socket: &OwnedFd, address: &SocketAddr) -> io::Result<()> {
+    let address = SocketAddress::of(address);
+    let (start, length) = address.raw();
+    // SAFETY: start and length of one address of its family, which lives across the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), start, length) }).map(drop)
 }
 
 /// Listens.

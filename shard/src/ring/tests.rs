@@ -329,6 +329,50 @@ fn a_listener_goes_on_accepting_until_it_is_cancelled() {
 }
 
 #[test]
+fn a_socket_connects_from_the_address_that_was_asked_for() {
+    let mut ring = ring(4, 64);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap();
+    let source = std::net::Ipv4Addr::new(127, 0, 0, 9);
+    let socket = crate::dial::socket(&target, Some(source.into())).unwrap();
+    ring.connect(ID, socket.as_fd(), &target);
+    let event = next(&mut ring);
+    assert!(
+        matches!(
+            event,
+            Event::Connected {
+                connection: ID,
+                errno: 0
+            }
+        ),
+        "{event:?}"
+    );
+    let (_, peer) = listener.accept().unwrap();
+    assert_eq!(peer, socket.local_addr().unwrap());
+    assert_eq!(peer.ip(), source);
+    assert!(socket.nodelay().unwrap());
+}
+
+#[test]
+fn a_port_where_nobody_listens_refuses() {
+    let mut ring = ring(4, 64);
+    let target = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let socket = crate::dial::socket(&target, None).unwrap();
+    ring.connect(ID, socket.as_fd(), &target);
+    let event = next(&mut ring);
+    assert!(
+        matches!(
+            event,
+            Event::Connected {
+                connection: ID,
+                errno: libc::ECONNREFUSED
+            }
+        ),
+        "{event:?}"
+    );
+}
+
+#[test]
 fn bells_wake_a_ring_that_waits() {
     let mut ring = ring(4, 64);
     let bell = ring.bell().unwrap();
