@@ -174,8 +174,8 @@ impl Relay {
                 batch,
                 errno,
             } => self.sent(connection, batch, errno),
-            // Nobody rings a relay.
-            Event::Rung { .. } | Event::Background { .. } => {}
+            // Nobody rings a relay, and it calls nobody.
+            Event::Rung { .. } | Event::Background { .. } | Event::Connected { .. } => {}
         }
     }
 
