@@ -66,6 +66,9 @@ pub struct Options {
     /// Address of the admin endpoint, or off
     #[arg(long, value_name = "ADDRESS|off")]
     admin: Option<String>,
+    /// So often one line a shard on standard error: what it does and what it waits for; as 1s, or off
+    #[arg(long, value_name = "INTERVAL|off")]
+    stats: Option<String>,
 }
 
 impl Options {
@@ -101,6 +104,9 @@ impl Options {
         }
         if let Some(admin) = &self.admin {
             sources.push(Source::text("--admin".to_owned(), "admin.bind", admin));
+        }
+        if let Some(stats) = &self.stats {
+            sources.push(Source::text("--stats".to_owned(), "node.stats", stats));
         }
         Ok(sources)
     }

@@ -13,6 +13,7 @@ mod data;
 mod failure;
 mod log;
 mod ready;
+mod stats;
 mod stop;
 
 use clap::Parser;
@@ -20,6 +21,7 @@ use command::{Command, CommandLine, Options};
 use config::Config;
 use data::DataDir;
 use failure::Failure;
+use ringwire_core::placement::Placement;
 use ringwire_shard::Node;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -56,13 +58,17 @@ fn serve(options: &Options) -> Result<(), Failure> {
 
     let settings = config.settings(&allowed, key, data::random()?[0]);
     let node = Node::start(settings)?;
-    let control = control::start(admin, &config, &node, key)?;
-    say(&ready::text(
-        &config,
-        node.addresses(),
-        admin_address,
-        &config.shard_cpus(&allowed),
-    ))?;
+    let cpus = config.shard_cpus(&allowed);
+    let shards = u16::try_from(cpus.len()).expect("checked: at most SHARDS_MAX");
+    let asked = ringwire_admin::Node {
+        mailboxes: node.mailboxes().to_vec(),
+        placement: Placement::new(key, shards),
+        name: config.node.name.clone(),
+    };
+    let every = config.node.stats_ms.map(Duration::from_millis);
+    let print = every.map(|every| stats::print(asked.mailboxes.clone(), cpus.clone(), every));
+    let control = control::start(admin, asked, print)?;
+    say(&ready::text(&config, node.addresses(), admin_address, &cpus))?;
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), addresses = ?node.addresses(), "ready");
     let signal = stop.wait();

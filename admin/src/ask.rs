@@ -23,7 +23,7 @@ pub(crate) async fn ask<T: Send + 'static>(
 }
 
 /// Asks every shard at once. One row a shard, in their order; `Err` for those that did not answer.
-pub(crate) async fn ask_all<T: Send + 'static>(
+pub async fn ask_all<T: Send + 'static>(
     mailboxes: &[Mailbox],
     question: impl Fn(Reply<T>) -> Question,
 ) -> Vec<Result<T, ShardId>> {

@@ -12,6 +12,8 @@ mod publish;
 mod refusal;
 mod server;
 
+pub use ask::ask_all;
+
 use ringwire_shard::Mailbox;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};

@@ -26,6 +26,7 @@ pub struct Node {
     pub shards: Option<u16>,
     pub cores: Option<Vec<usize>>,
     pub shutdown_timeout_ms: u64,
+    pub stats_ms: Option<u64>,
 }
 
 impl Default for Node {
@@ -36,6 +37,7 @@ impl Default for Node {
             shards: None,
             cores: None,
             shutdown_timeout_ms: 15_000,
+            stats_ms: None,
         }
     }
 }
@@ -49,6 +51,8 @@ section!(Node {
     cores => cores: Or("all", Cpus), "CPUs to pin shards to. all: those that the process may run on.";
     shutdown_timeout => shutdown_timeout_ms: milliseconds(0..=3_600_000),
         "How long a stop waits for connections to be told and flushed before it ends with exit code 1.";
+    stats => stats_ms: Or("off", milliseconds(100..=3_600_000)),
+        "One line a shard on standard error, so often: what it does and what it waits for. See docs/tuning.md.";
 });
 
 /// `[log]`

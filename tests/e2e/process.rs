@@ -1,8 +1,9 @@
 //! The process itself: how it starts, what it says when it cannot, how it ends.
 
-use crate::broker::{Broker, PATIENCE, Refusal, Restriction, http};
+use crate::broker::{Broker, PATIENCE, Refusal, Restriction, command, http};
 use crate::client::{Client, Version};
 use crate::device::{Device, connect};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -261,4 +262,48 @@ async fn it_runs_with_one_shard_and_with_more_shards_than_cores() {
         broker.signal(libc::SIGTERM);
         assert_eq!(broker.wait().code(), Some(0));
     }
+}
+
+/// Shard and connections of a line of `--stats`: shard, CPU, seconds, connections, messages in and out, and more.
+fn stats_line(line: &str) -> Option<(u64, u64)> {
+    let words = line.trim_start_matches("stderr:").split_whitespace();
+    let cells: Vec<u64> = words.map_while(|cell| cell.parse().ok()).collect();
+    (cells.len() >= 6).then(|| (cells[0], cells[3]))
+}
+
+#[tokio::test]
+async fn stats_are_lines_on_standard_error_one_a_shard() {
+    let broker = Broker::start_with(2, &["--stats", "200ms"]);
+    let _client = Client::connect(&broker, Version::V5, "counted".to_owned()).await;
+    let deadline = Instant::now() + PATIENCE;
+    let connections = || {
+        let log = broker.log();
+        let last = |shard| {
+            let mut lines = log.lines().rev().filter_map(stats_line);
+            lines.find(|line| line.0 == shard).map(|line| line.1)
+        };
+        Some(last(0)? + last(1)?)
+    };
+    while connections() != Some(1) {
+        assert!(
+            Instant::now() < deadline,
+            "a client is counted on one of two shards"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(broker.log().contains("stderr: shard  cpu"), "there is a header");
+}
+
+#[test]
+fn stats_need_no_admin_endpoint() {
+    let mut child = command()
+        .args(HERE)
+        .args(["--shards", "1", "--stats", "100ms"])
+        .spawn()
+        .expect("the binary starts");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let found = lines.map_while(Result::ok).find_map(|line| stats_line(&line));
+    child.kill().expect("it runs");
+    child.wait().expect("a child");
+    assert_eq!(found, Some((0, 0)));
 }
