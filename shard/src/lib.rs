@@ -22,4 +22,4 @@ mod wire;
 
 pub use mailbox::{Inbox, Mailbox, Question, Reply};
 pub use node::{Node, StartError};
-pub use settings::{Bind, Core, Settings};
+pub use settings::{Bind, Core, HugePages, Settings};

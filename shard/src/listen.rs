@@ -16,27 +16,42 @@ const PAUSE_MS: u64 = 100;
 /// Milliseconds between two log lines about that.
 const COMPLAIN_MS: u64 = 10_000;
 
-/// Binds one listener for each of `shards`. Their address has the port that the kernel chose, if 0 was asked for.
+/// Binds one listener for each shard; `cpus`: where those are pinned. Their address has the port that the kernel chose,
+/// if 0 was asked for.
 pub(crate) fn bind(
     name: &str,
     bind: &Bind,
-    shards: usize,
+    cpus: &[Option<usize>],
 ) -> Result<(SocketAddr, Vec<TcpListener>), StartError> {
-    share(bind, shards).map_err(|source| StartError::Bind {
+    share(bind, cpus).map_err(|source| StartError::Bind {
         listener: name.to_owned(),
         address: bind.address,
         source,
     })
 }
 
-fn share(bind: &Bind, shards: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+fn share(bind: &Bind, cpus: &[Option<usize>]) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     let first = first(bind)?;
     let address = first.local_addr()?;
     let mut listeners = vec![first];
-    for _ in 1..shards {
+    for _ in 1..cpus.len() {
         listeners.push(another(bind, &address)?);
     }
+    if bind.incoming_cpu {
+        for (listener, cpu) in listeners.iter().zip(cpus) {
+            prefer(listener, *cpu)?;
+        }
+    }
     Ok((address, listeners))
+}
+
+/// Asks for the connections whose packets the kernel takes on `cpu`. Kernels before 6.2 count this only among sockets that
+/// do not share a port; where nobody asked for a connection's CPU, it goes to any.
+fn prefer(listener: &TcpListener, cpu: Option<usize>) -> io::Result<()> {
+    let Some(cpu) = cpu.and_then(|cpu| libc::c_int::try_from(cpu).ok()) else {
+        return Ok(());
+    };
+    system::set_option(listener, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, cpu)
 }
 
 /// Bound before it shares its port, so that a port which somebody else shares counts as taken.
@@ -123,6 +138,8 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Core, executor};
+    use ringwire_core::ShardId;
     use std::collections::HashSet;
     use std::net::TcpStream;
 
@@ -132,7 +149,7 @@ mod tests {
 
     #[test]
     fn every_shard_listens_on_the_same_port() {
-        let (address, listeners) = bind("mqtt", &local(), 4).unwrap();
+        let (address, listeners) = bind("mqtt", &local(), &[None; 4]).unwrap();
         assert_ne!(address.port(), 0);
         assert_eq!(listeners.len(), 4);
         for listener in &listeners {
@@ -158,10 +175,10 @@ mod tests {
 
     #[test]
     fn a_port_that_is_taken_is_refused_even_when_it_is_shared() {
-        let (address, _listeners) = bind("mqtt", &local(), 2).unwrap();
+        let (address, _listeners) = bind("mqtt", &local(), &[None; 2]).unwrap();
         let mut again = local();
         again.address = address;
-        let error = bind("other", &again, 2).unwrap_err();
+        let error = bind("other", &again, &[None; 2]).unwrap_err();
         let StartError::Bind { listener, source, .. } = &error else {
             panic!("{error}");
         };
@@ -171,24 +188,67 @@ mod tests {
 
     #[test]
     fn a_port_is_free_again_once_its_listeners_are_gone() {
-        let (address, listeners) = bind("mqtt", &local(), 2).unwrap();
+        let (address, listeners) = bind("mqtt", &local(), &[None; 2]).unwrap();
         let _client = TcpStream::connect(address).unwrap();
         drop(listeners);
         let mut again = local();
         again.address = address;
-        bind("mqtt", &again, 2).unwrap();
+        bind("mqtt", &again, &[None; 2]).unwrap();
     }
 
     #[test]
     fn ipv6_is_bound_too_where_there_is_any() {
         let mut six = local();
         six.address = "[::1]:0".parse().unwrap();
-        match bind("mqtt", &six, 2) {
+        match bind("mqtt", &six, &[None; 2]) {
             Ok((address, _)) => assert!(TcpStream::connect(address).is_ok()),
             Err(StartError::Bind { source, .. }) => {
                 assert_eq!(source.raw_os_error(), Some(libc::EADDRNOTAVAIL))
             }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// How many of 40 connections made on a CPU are accepted by each of two listeners, which asked for CPUs 0 and 1.
+    fn accepted(incoming_cpu: bool, cpu: usize) -> [usize; 2] {
+        let asked = Bind {
+            incoming_cpu,
+            ..local()
+        };
+        let (address, listeners) = bind("mqtt", &asked, &[Some(0), Some(1)]).unwrap();
+        let clients = std::thread::spawn(move || {
+            let core = Core {
+                cpu: Some(cpu),
+                ..Core::default()
+            };
+            // Pins this thread; the loopback's packets are taken where they are sent.
+            let _pinned = executor::make(ShardId(0), &core).ok()?;
+            Some(
+                (0..40)
+                    .map(|_| TcpStream::connect(address).unwrap())
+                    .collect::<Vec<_>>(),
+            )
+        });
+        let _clients = clients.join().unwrap().expect("this CPU may be used");
+        let count = |listener: &TcpListener| {
+            listener.set_nonblocking(true).unwrap();
+            std::iter::from_fn(|| listener.accept().ok()).count()
+        };
+        [count(&listeners[0]), count(&listeners[1])]
+    }
+
+    #[test]
+    fn a_listener_gets_the_connections_of_the_cpu_that_it_asked_for() {
+        if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+            return;
+        }
+        let spread = accepted(false, 0);
+        assert!(spread[0] > 0 && spread[1] > 0, "{spread:?}");
+        // On a busy machine a packet may be taken elsewhere, by the kernel's own thread.
+        let (of_first, of_second) = (accepted(true, 0), accepted(true, 1));
+        assert!(
+            of_first[0] >= 30 && of_second[1] >= 30,
+            "{of_first:?} {of_second:?}"
+        );
     }
 }

@@ -251,8 +251,9 @@ fn bind_all(settings: &Settings) -> Result<(Vec<SocketAddr>, Vec<Vec<TcpListener
     let shards = settings.cores.len();
     let mut addresses = Vec::new();
     let mut doors: Vec<Vec<TcpListener>> = (0..shards).map(|_| Vec::new()).collect();
+    let cpus: Vec<_> = settings.cores.iter().map(|core| core.cpu).collect();
     for (bind, listener) in settings.binds.iter().zip(&settings.engine.listeners) {
-        let (address, sockets) = listen::bind(&listener.name, bind, shards)?;
+        let (address, sockets) = listen::bind(&listener.name, bind, &cpus)?;
         addresses.push(address);
         for (door, socket) in doors.iter_mut().zip(sockets) {
             door.push(socket);

@@ -166,7 +166,7 @@ impl Ring {
             .setup_cqsize(core.cq_entries)
             .dontfork()
             .build(core.sq_entries)?;
-        let buffers = Buffers::register(&uring, core.buffers, core.buffer_bytes)?;
+        let buffers = Buffers::register(&uring, core)?;
         Ok(Self {
             uring,
             buffers,

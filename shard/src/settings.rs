@@ -29,6 +29,8 @@ pub struct Core {
     pub buffers: u16,
     /// Bytes of each.
     pub buffer_bytes: u32,
+    /// Whether the receive buffers should lie in huge pages.
+    pub huge_pages: HugePages,
     /// Completions handled in one turn, so that no connection starves another.
     pub inputs_per_turn: usize,
     /// Microseconds to spin before parking; 0: park at once.
@@ -36,6 +38,15 @@ pub struct Core {
     /// Nanoseconds of glommio's preempt timer. 100 ms by default; the tests that provoke its false park set less. Below
     /// some 10 microseconds glommio runs nothing at all.
     pub preempt_timer_ns: u64,
+}
+
+/// Memory in pages of 2 MiB: fewer misses of the CPU's address cache, and all of it resident from the first touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HugePages {
+    /// Ordinary pages.
+    Off,
+    /// Reserved ones (`vm.nr_hugepages`) if there are enough, else transparent ones, else ordinary pages.
+    Try,
 }
 
 impl Default for Core {
@@ -46,6 +57,7 @@ impl Default for Core {
             cq_entries: 16_384,
             buffers: 2_048,
             buffer_bytes: 4_096,
+            huge_pages: HugePages::Off,
             inputs_per_turn: 1_024,
             spin_us: 0,
             preempt_timer_ns: 100_000_000,
@@ -62,6 +74,8 @@ pub struct Bind {
     pub backlog: u32,
     /// TCP_NODELAY on accepted sockets.
     pub nodelay: bool,
+    /// Whether a shard's listening socket asks for the connections whose packets arrive on the shard's CPU.
+    pub incoming_cpu: bool,
     /// Milliseconds a socket may take nothing before it is closed.
     pub send_timeout_ms: u64,
 }
@@ -73,6 +87,7 @@ impl Bind {
             address,
             backlog: 1_024,
             nodelay: true,
+            incoming_cpu: false,
             send_timeout_ms: 15_000,
         }
     }

@@ -14,7 +14,7 @@ use ringwire_core::access::{Access, Operation, Rule, User};
 use ringwire_core::interest::SHARDS_MAX;
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{AclDenyAction, Mqtt, Overflow, PrivateTcp, Protocol};
-use ringwire_shard::{Bind, Core};
+use ringwire_shard::{Bind, Core, HugePages};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -115,6 +115,8 @@ section!(Socket {
     backlog => bind.backlog: number(1..=65_535),
         "Connections that the kernel keeps for each shard until it accepts them; the kernel's somaxconn caps it.";
     nodelay => bind.nodelay: Flag, "TCP_NODELAY. A turn leaves in one write, so that Nagle's wait gains nothing.";
+    incoming_cpu => bind.incoming_cpu: Flag,
+        "SO_INCOMING_CPU: a shard accepts the connections whose packets arrive on its CPU. Linux 6.2 or later.";
     send_timeout => bind.send_timeout_ms: milliseconds(100..=3_600_000),
         "A client that takes nothing for so long is closed.";
 });
@@ -253,11 +255,15 @@ impl Section for Shard {
     }
 }
 
+const HUGE_PAGES: Word<HugePages> = Word(&[("\"off\"", HugePages::Off), ("\"try\"", HugePages::Try)]);
+
 section!(Core {
     sq_entries => sq_entries: power_of_two(16..=32_768), "Submission queue of the shard's network ring.";
     cq_entries => cq_entries: power_of_two(32..=65_536), "Completion queue; at least sq_entries.";
     buffers => buffers: power_of_two(16..=32_768), "Receive buffers, shared by the connections of a shard.";
     buffer_bytes => buffer_bytes: size(256..=1 << 20), "Size of each.";
+    huge_pages => huge_pages: HUGE_PAGES,
+        "Receive buffers in pages of 2 MB: reserved ones (vm.nr_hugepages), else transparent ones, else as off.";
     inputs_per_turn => inputs_per_turn: number(1..=1_000_000),
         "Completions handled before anything else gets its turn, so that no connection starves another.";
     spin => spin_us: microseconds(0..=1_000_000), "Polling before a shard sleeps: latency for CPU. 0: sleep at once.";

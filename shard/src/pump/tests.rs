@@ -48,7 +48,7 @@ fn settings(shards: u16) -> Settings {
 /// Of shard 0.
 fn parts(shards: u16, port: Port) -> (Parts, Mailbox, SocketAddr) {
     let settings = Arc::new(settings(shards));
-    let (address, listeners) = listen::bind("mqtt", &settings.binds[0], 1).unwrap();
+    let (address, listeners) = listen::bind("mqtt", &settings.binds[0], &[None]).unwrap();
     let (mailbox, inbox) = mailbox(Arc::clone(port.doorbells()), ShardId(0)).unwrap();
     let interest = Arc::new(InterestMap::new(3));
     let parts = Parts {

@@ -7,11 +7,14 @@
 //! The kernel goes round all buffers that it was given, so it is given a few at first and twice as many each time that it
 //! runs out: a shard of idle connections keeps a few pages warm, not all of them.
 
+use crate::{Core, HugePages};
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+const HUGE_PAGE: usize = 2 << 20;
 
 /// The buffer group's id: one a ring.
 pub(crate) const GROUP: u16 = 0;
@@ -42,14 +45,20 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// Maps `count` buffers (a power of two up to 32,768) of `buffer_bytes` and registers them.
-    pub(crate) fn register(uring: &IoUring, count: u16, buffer_bytes: u32) -> io::Result<Self> {
+    /// Maps `core.buffers` (a power of two up to 32,768) of `core.buffer_bytes` and registers them. Called on the shard's
+    /// pinned thread, so that the kernel takes what is touched first from the memory of its NUMA node.
+    pub(crate) fn register(uring: &IoUring, core: &Core) -> io::Result<Self> {
+        let (count, buffer_bytes) = (core.buffers, core.buffer_bytes);
         if !count.is_power_of_two() || count > 32_768 || buffer_bytes == 0 {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
-        let ring = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
+        let ring = Mapping::new(usize::from(count) * size_of::<BufRingEntry>(), 0)?;
         let bytes = usize::from(count) * buffer_bytes as usize;
-        let memory = Mapping::new(bytes).map_err(|error| {
+        let memory = match core.huge_pages {
+            HugePages::Off => Mapping::new(bytes, 0),
+            HugePages::Try => Mapping::huge(bytes),
+        };
+        let memory = memory.map_err(|error| {
             let mib = bytes >> 20;
             let text = format!(
                 "no room for {mib} MiB of receive buffers (shard.buffers, shard.buffer_bytes): {error}"
@@ -159,14 +168,26 @@ struct Mapping {
 }
 
 impl Mapping {
-    fn new(bytes: usize) -> io::Result<Self> {
+    /// In huge pages if there are any to be had. Their number is rounded up.
+    fn huge(bytes: usize) -> io::Result<Self> {
+        let bytes = bytes.next_multiple_of(HUGE_PAGE);
+        if let Ok(reserved) = Self::new(bytes, libc::MAP_HUGETLB | libc::MAP_HUGE_2MB) {
+            return Ok(reserved);
+        }
+        let mapping = Self::new(bytes, 0)?;
+        // SAFETY: the range is the mapping just made. Failure leaves ordinary pages.
+        unsafe { libc::madvise(mapping.address().cast(), bytes, libc::MADV_HUGEPAGE) };
+        Ok(mapping)
+    }
+
+    fn new(bytes: usize, flags: libc::c_int) -> io::Result<Self> {
         // SAFETY: a fresh anonymous mapping touches nothing that exists.
         let address = unsafe {
             libc::mmap(
                 ptr::null_mut(),
                 bytes,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags,
                 -1,
                 0,
             )

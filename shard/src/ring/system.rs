@@ -4,7 +4,7 @@
 use std::io;
 use std::mem::size_of;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Soft and hard limit of a resource.
@@ -92,7 +92,7 @@ pub(crate) fn tcp_socket(address: &SocketAddr) -> io::Result<OwnedFd> {
 
 /// Sets a boolean or number option of a socket.
 pub(crate) fn set_option(
-    socket: &OwnedFd,
+    socket: &impl AsFd,
     level: libc::c_int,
     name: libc::c_int,
     value: libc::c_int,
@@ -100,7 +100,7 @@ pub(crate) fn set_option(
     // SAFETY: the kernel reads one `c_int` from a valid address.
     let result = unsafe {
         libc::setsockopt(
-            socket.as_raw_fd(),
+            socket.as_fd().as_raw_fd(),
             level,
             name,
             (&raw const value).cast(),
@@ -249,7 +249,6 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::net::TcpStream;
-    use std::os::fd::AsFd;
 
     #[test]
     fn acknowledged_bytes_grow_with_what_the_peer_takes() {

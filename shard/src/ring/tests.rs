@@ -2,6 +2,7 @@
 //! resets, bells.
 
 use super::*;
+use crate::HugePages;
 use bytes::Bytes;
 use ringwire_core::outbox::Reference;
 use std::io::{Read, Write};
@@ -462,6 +463,32 @@ fn a_ring_that_goes_away_leaves_nothing_behind() {
     let mut read = [0; 4];
     (&server).read_exact(&mut read).unwrap();
     assert_eq!(&read, b"mine");
+}
+
+#[test]
+fn receive_buffers_lie_in_huge_pages_when_that_is_tried() {
+    let huge = || {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let flags = maps.lines().filter(|line| line.starts_with("VmFlags:"));
+        // Reserved huge pages, or advice to use transparent ones.
+        flags
+            .filter(|line| line.contains(" ht") || line.contains(" hg"))
+            .count()
+    };
+    let (server, mut client) = pair();
+    let before = huge();
+    let core = Core {
+        buffers: 16,
+        huge_pages: HugePages::Try,
+        ..Core::default()
+    };
+    let mut ring = Ring::new(&core).unwrap();
+    assert_eq!(huge(), before + 1);
+    ring.receive(ID, server.as_fd());
+    client.write_all(b"hello").unwrap();
+    assert_eq!(received(&mut ring).0, b"hello");
+    drop(ring);
+    assert_eq!(huge(), before, "the whole of it is unmapped");
 }
 
 #[test]
