@@ -190,9 +190,9 @@ fn shard_series(stats: &ShardStats) -> Vec<Series> {
         turns_full: counter "shard_turns_full", "Turns that ended at inputs_per_turn.";
         inputs: counter "shard_inputs", "Inputs given to the engine.";
         enters: counter "shard_enters", "System calls into the network ring.";
-        buffers: gauge "shard_buffers", "Receive buffers of the shard.";
+        buffers_given: gauge "shard_buffers_given", "Receive buffers that the kernel was given so far, of shard.buffers.";
         buffers_used_peak: gauge "shard_buffers_used_peak", "Most of them used by one turn, in the last second or two.";
-        buffers_exhausted: counter "shard_buffers_exhausted", "Times that every receive buffer was in use.";
+        buffers_exhausted: counter "shard_buffers_exhausted", "Receives that found no buffer.";
         accepts_paused: counter "shard_accepts_paused", "Times that accepting paused for want of descriptors.";
         mesh_batches_sent: counter "mesh_batches_sent", "Batches posted to other shards.";
         mesh_batches_received: counter "mesh_batches_received", "Batches taken from other shards.";

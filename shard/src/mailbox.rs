@@ -60,10 +60,11 @@ pub struct ShardStats {
     pub turns_full: u64,
     pub inputs: u64,
     pub enters: u64,
-    /// Receive buffers that there are.
-    pub buffers: u64,
+    /// Receive buffers that the kernel was given so far, of `shard.buffers`.
+    pub buffers_given: u64,
     /// The most that one turn gave back, in the last one to two seconds.
     pub buffers_used_peak: u64,
+    /// Receives that found no buffer. Then the kernel gets more, while there are any.
     pub buffers_exhausted: u64,
     /// Times that accepting stopped for a moment because the process had no descriptor left.
     pub accepts_paused: u64,

@@ -309,6 +309,11 @@ impl Ring {
         self.buffers.unpublished()
     }
 
+    /// Receive buffers that the kernel was given so far.
+    pub(crate) fn buffers_given(&self) -> u16 {
+        self.buffers.given()
+    }
+
     /// Whether completions wait to be reaped, or would after an `enter`: no system call is made.
     pub fn has_events(&mut self) -> bool {
         if !self.uring.completion().is_empty() {

@@ -66,7 +66,7 @@ const COLUMNS: [Column; 21] = [
     column("calls", "/msg", 6, |change| {
         change.ratio(|stats| stats.enters, messages)
     }),
-    column("buffers", "peak", 11, buffers),
+    column("buffers", "peak/given", 11, buffers),
     column("dry", "times", 5, |change| {
         count(change.grown(|stats| stats.buffers_exhausted))
     }),
@@ -196,7 +196,10 @@ fn messages(stats: &ShardStats) -> u64 {
 }
 
 fn buffers(change: &Change<'_>) -> String {
-    format!("{}/{}", change.after.buffers_used_peak, change.after.buffers)
+    format!(
+        "{}/{}",
+        change.after.buffers_used_peak, change.after.buffers_given
+    )
 }
 
 /// At most six characters.

@@ -245,7 +245,7 @@ impl Pump {
             uptime_us: self.origin.elapsed().as_micros() as u64,
             spin_us: self.spun.as_micros() as u64,
             enters: self.wire.ring.enters,
-            buffers: u64::from(self.core.buffers),
+            buffers_given: u64::from(self.wire.ring.buffers_given()),
             buffers_used_peak: self.buffers_used.read(self.now),
             mesh_depth_peak: self.mesh_depth.read(self.now),
             ..self.stats.clone()

@@ -93,6 +93,11 @@ impl Buffers {
         more > 0
     }
 
+    /// How many the kernel was given so far.
+    pub(crate) fn given(&self) -> u16 {
+        self.given
+    }
+
     fn give(&mut self, more: u16) {
         for id in self.given..self.given + more {
             self.provide(id);

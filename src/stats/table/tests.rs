@@ -5,7 +5,7 @@ use super::*;
 fn at(uptime_us: u64) -> ShardStats {
     ShardStats {
         uptime_us,
-        buffers: 2_048,
+        buffers_given: 2_048,
         ..ShardStats::default()
     }
 }
@@ -20,7 +20,7 @@ fn span<'a>(shard: usize, before: &'a ShardStats, after: &'a ShardStats) -> Span
 
 const HEADER: &str = "\
 shard  cpu      up  conns     in    out  busy  spin  hits  turns inputs  full  calls  calls     buffers   dry mesh in mesh out depth  full queued  drops
-                 s         msg/s  msg/s     %     %     %     /s  /turn     %     /s   /msg        peak times      /s       /s  peak times  bytes  reason times
+                 s         msg/s  msg/s     %     %     %     /s  /turn     %     /s   /msg  peak/given times      /s       /s  peak times  bytes  reason times
 ";
 
 #[test]
@@ -85,7 +85,7 @@ fn the_largest_numbers_keep_to_their_columns() {
     after.engine.messages_sent = 99_999_999;
     after.engine.queued_bytes = 64 << 30;
     after.enters = 999_999;
-    after.buffers = 32_768;
+    after.buffers_given = 32_768;
     after.buffers_used_peak = 32_768;
     after.busy_us = 1_000_000;
     after.turns = 1;
