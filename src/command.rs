@@ -38,6 +38,8 @@ pub enum Command {
     Serve(Options),
     /// Prints every mistake in the configuration and exits 2, or one line and exits 0
     Check(Options),
+    /// Looks at this host and prints what it would change for the broker, why and how; changes nothing
+    Tune(crate::tune::Arguments),
     /// Prints a configuration file with every key, its default, range and reason
     Example,
 }

@@ -15,6 +15,7 @@ mod log;
 mod ready;
 mod stats;
 mod stop;
+mod tune;
 
 use clap::Parser;
 use command::{Command, CommandLine, Options};
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve(options)) {
         Command::Serve(options) => serve(&options),
         Command::Check(options) => check(&options),
+        Command::Tune(arguments) => tuned(&arguments),
         Command::Example => say(&config::example()),
     };
     match done {
@@ -93,6 +95,12 @@ fn check(options: &Options) -> Result<(), Failure> {
         options.origin(),
         ready::summary(&config, &config.shard_cpus(&allowed))
     ))
+}
+
+fn tuned(arguments: &tune::Arguments) -> Result<(), Failure> {
+    let allowed = cores::allowed();
+    let config = configuration(&arguments.options, &allowed)?;
+    say(&tune::tune(arguments, &config, &allowed))
 }
 
 fn configuration(options: &Options, allowed: &[usize]) -> Result<Config, Failure> {

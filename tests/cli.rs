@@ -108,6 +108,41 @@ fn the_example_is_a_configuration() {
 }
 
 #[test]
+fn tune_looks_at_this_host_with_the_given_configuration_and_takes_no_port() {
+    let tune = |more: &[&str]| {
+        run(ringwire()
+            .args(["tune", "--shards", "1", "--connections", "1000"])
+            .args(more))
+    };
+    let text = tune(&[]);
+    assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""));
+    assert!(
+        text.stdout.starts_with("ringwire tune: 1 shard on CPUs "),
+        "{}",
+        text.stdout
+    );
+    assert!(
+        text.stdout.contains("for 1000 connections. Nothing was changed."),
+        "{}",
+        text.stdout
+    );
+    let json: serde_json::Value = serde_json::from_str(&tune(&["--json"]).stdout).expect("JSON");
+    assert_eq!(
+        (&json["connections"], json["shards"].as_array().map(Vec::len)),
+        (&1000.into(), Some(1))
+    );
+    let kernel = json["findings"]
+        .as_array()
+        .and_then(|rows| rows.iter().find(|row| row["about"] == "kernel"));
+    assert_eq!(kernel.map(|row| &row["severity"]), Some(&"fine".into()));
+    assert_eq!(
+        tune(&["--set", "node.shards=0"]).code,
+        Some(2),
+        "a wrong configuration is refused here too"
+    );
+}
+
+#[test]
 fn listen_repeats_and_the_second_of_a_type_has_a_name_of_its_own() {
     let listen = ["mqtt://127.0.0.1:0", "mqtt://[::1]:0", "emqtcp://127.0.0.1:0"];
     let arguments: Vec<_> = listen.iter().flat_map(|address| ["--listen", address]).collect();
