@@ -6,12 +6,23 @@
 //! ring with the broker and nothing else, and it works against any broker.
 #![forbid(unsafe_code)]
 
+mod board;
+mod check;
+mod clock;
+mod collect;
+mod conductor;
+mod cpu;
 pub mod error;
+mod frame;
+mod layout;
 pub mod outcome;
 pub mod plan;
 pub mod process;
 mod run;
 pub mod scenario;
+pub mod stamp;
+mod tally;
+mod worker;
 
 pub use error::RunError;
 pub use outcome::{Outcome, Progress};

@@ -130,8 +130,9 @@ pub struct Shape {
     pub rate: Option<f64>,
     /// Messages under way of each publisher.
     pub window: Option<u32>,
-    /// QoS 1 and 2 messages are under way until they are delivered too, not only until they are acknowledged.
-    pub until_delivered: bool,
+    /// QoS 1 and 2 messages are under way until they are acknowledged, and no longer: publishers may then outrun their
+    /// subscribers, and what is measured is how the broker's queues fill. Otherwise they are until they are delivered too.
+    pub acknowledged_only: bool,
 }
 
 /// Why there is no such plan.
@@ -266,7 +267,7 @@ impl Roles {
             connections,
             rate: shape.rate,
             window: shape.window,
-            until_delivered: shape.until_delivered,
+            until_delivered: !shape.acknowledged_only,
         };
         roles.check(scenario)?;
         Ok(roles)

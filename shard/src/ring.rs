@@ -25,7 +25,7 @@ use std::time::Duration;
 use system::SocketAddress;
 
 /// Slots are told to the kernel in 24 bits.
-pub(crate) const SLOTS_MAX: u32 = 1 << 24;
+pub const SLOTS_MAX: u32 = 1 << 24;
 
 /// What a completion belongs to: the top byte of its user data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,7 +86,7 @@ impl Asked<'_> {
             connections: 0,
             rate: Some(shape.rate.unwrap_or(per_publisher)),
             window: shape.window,
-            until_delivered: shape.until_delivered,
+            until_delivered: !shape.acknowledged_only,
         }
     }
 

@@ -39,7 +39,7 @@ fn a_shape_changes_what_it_names() {
         publishing.pace,
         Pace::Window {
             messages: 9,
-            until_delivered: false
+            until_delivered: true
         }
     );
 }
