@@ -9,7 +9,7 @@ use crate::mesh::{Port, ports};
 use crate::pump::{Parts, Pump};
 use crate::ring::Ring;
 use crate::{Mailbox, Question, Settings, listen, probe};
-use ringwire_core::{Engine, InterestMap, ShardId};
+use ringwire_core::{InterestMap, ShardId};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -190,7 +190,7 @@ impl Node {
             let shard = port.shard();
             let parts = Parts {
                 shard,
-                engine: Engine::new(shard, Arc::clone(&settings.engine), Arc::clone(&interest)),
+                interest: Arc::clone(&interest),
                 settings: Arc::clone(&settings),
                 listeners,
                 port,

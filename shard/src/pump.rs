@@ -17,7 +17,7 @@ use crate::ring::Ring;
 use crate::wire::Wire;
 use crate::{Core, Settings};
 use peak::Peak;
-use ringwire_core::{Actions, ConnectionId, Engine, ShardId, Time};
+use ringwire_core::{Actions, ConnectionId, Engine, InterestMap, ShardId, Time};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const SPIN_STEP_MAX: Duration = Duration::from_micros(2);
 pub(crate) struct Parts {
     pub(crate) shard: ShardId,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) engine: Engine,
+    pub(crate) interest: Arc<InterestMap>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) port: Port,
     pub(crate) inbox: Inbox,
@@ -66,12 +66,13 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
+    /// Called on the shard's pinned thread: what the engine and the ring touch first lies in the memory of its NUMA node.
     pub(crate) fn new(parts: Parts, ring: Ring, bells: Arc<[OwnedFd]>, background: Background) -> Self {
         let binds = &parts.settings.binds;
         Self {
             shard: parts.shard,
             core: parts.settings.cores[parts.shard.index()].clone(),
-            engine: parts.engine,
+            engine: Engine::new(parts.shard, Arc::clone(&parts.settings.engine), parts.interest),
             actions: Actions::default(),
             wire: Wire::new(ring, binds.iter().map(|bind| bind.send_timeout_ms).collect()),
             doors: parts.listeners.into_iter().map(Door::new).collect(),

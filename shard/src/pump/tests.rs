@@ -50,10 +50,9 @@ fn parts(shards: u16, port: Port) -> (Parts, Mailbox, SocketAddr) {
     let settings = Arc::new(settings(shards));
     let (address, listeners) = listen::bind("mqtt", &settings.binds[0], &[None]).unwrap();
     let (mailbox, inbox) = mailbox(Arc::clone(port.doorbells()), ShardId(0)).unwrap();
-    let interest = Arc::new(InterestMap::new(3));
     let parts = Parts {
         shard: ShardId(0),
-        engine: Engine::new(ShardId(0), Arc::clone(&settings.engine), interest),
+        interest: Arc::new(InterestMap::new(3)),
         settings,
         listeners,
         port,
