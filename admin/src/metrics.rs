@@ -182,6 +182,7 @@ fn shard_series(stats: &ShardStats) -> Vec<Series> {
     rows! { stats => ShardStats {
         uptime_us: counter "shard_uptime_microseconds", "Since the node started; divide the other times by it.";
         busy_us: counter "shard_busy_microseconds", "CPU time of the shard, without spinning.";
+        cpu_wait_us: counter "shard_cpu_wait_microseconds", "Time in which another thread had the shard's CPU.";
         spin_us: counter "shard_spin_microseconds", "Time spent looking for work before parking.";
         spins: counter "shard_spins", "Times that the shard looked for work before parking.";
         spin_hits: counter "shard_spin_hits", "Of these, times that there was some.";

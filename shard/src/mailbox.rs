@@ -49,6 +49,8 @@ pub struct ShardStats {
     /// Microseconds of CPU time that the shard's thread used, but for those of `spin_us`. Parked time is none, and
     /// neither is time in which another thread had the CPU.
     pub busy_us: u64,
+    /// Microseconds in which the thread could have run but another one had its CPU; 0 where the kernel does not say.
+    pub cpu_wait_us: u64,
     /// Microseconds spent looking for work before parking.
     pub spin_us: u64,
     pub spins: u64,

@@ -37,7 +37,7 @@ const fn column(
 }
 
 /// Shares are of the interval's time, or of what the column before counts.
-const COLUMNS: [Column; 21] = [
+const COLUMNS: [Column; 22] = [
     column("shard", "", 5, |change| change.shard.to_string()),
     column("cpu", "", 4, |change| change.cpu.to_string()),
     column("up", "s", 7, |change| {
@@ -51,6 +51,9 @@ const COLUMNS: [Column; 21] = [
         change.rate(|stats| stats.engine.messages_sent)
     }),
     column("busy", "%", 5, |change| change.time_share(|stats| stats.busy_us)),
+    column("wait", "%", 5, |change| {
+        change.time_share(|stats| stats.cpu_wait_us)
+    }),
     column("spin", "%", 5, |change| change.time_share(|stats| stats.spin_us)),
     column("hits", "%", 5, |change| {
         change.percent(|stats| stats.spin_hits, |stats| stats.spins)

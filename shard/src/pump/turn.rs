@@ -243,6 +243,7 @@ impl Pump {
         ShardStats {
             engine: self.engine.stats(),
             uptime_us: self.origin.elapsed().as_micros() as u64,
+            cpu_wait_us: system::thread_cpu_wait().as_micros() as u64,
             spin_us: self.spun.as_micros() as u64,
             enters: self.wire.ring.enters,
             buffers_given: u64::from(self.wire.ring.buffers_given()),

@@ -78,6 +78,13 @@ pub(crate) fn thread_cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// How long the calling thread has waited for a CPU since it began; zero where the kernel does not count it. Reads a file.
+pub(crate) fn thread_cpu_wait() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = text.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
+}
+
 /// A TCP socket of an address' family, close-on-exec, blocking (the ring does not need it otherwise).
 pub(crate) fn tcp_socket(address: &SocketAddr) -> io::Result<OwnedFd> {
     let family = match address {
@@ -277,6 +284,24 @@ mod tests {
         while thread_cpu_time() - slept < Duration::from_millis(20) {
             std::hint::spin_loop();
         }
+    }
+
+    #[test]
+    fn waiting_for_a_cpu_is_counted() {
+        if !std::path::Path::new("/proc/thread-self/schedstat").exists() {
+            return;
+        }
+        let busy = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        let waits = || {
+            while thread_cpu_wait() < Duration::from_millis(1) {
+                assert!(
+                    std::time::Instant::now() < deadline,
+                    "{busy} busy threads never wait"
+                );
+            }
+        };
+        std::thread::scope(|threads| (0..busy).for_each(|_| drop(threads.spawn(waits))));
     }
 
     #[test]

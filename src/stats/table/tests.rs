@@ -19,8 +19,8 @@ fn span<'a>(shard: usize, before: &'a ShardStats, after: &'a ShardStats) -> Span
 }
 
 const HEADER: &str = "\
-shard  cpu      up  conns     in    out  busy  spin  hits  turns inputs  full  calls  calls     buffers   dry mesh in mesh out depth  full queued  drops
-                 s         msg/s  msg/s     %     %     %     /s  /turn     %     /s   /msg  peak/given times      /s       /s  peak times  bytes  reason times
+shard  cpu      up  conns     in    out  busy  wait  spin  hits  turns inputs  full  calls  calls     buffers   dry mesh in mesh out depth  full queued  drops
+                 s         msg/s  msg/s     %     %     %     %     /s  /turn     %     /s   /msg  peak/given times      /s       /s  peak times  bytes  reason times
 ";
 
 #[test]
@@ -38,6 +38,7 @@ fn a_busy_and_a_quiet_shard() {
     after.engine.drops[DropReason::Expired as usize] = 3;
     after.engine.drops[DropReason::SlowConsumer as usize] = 2;
     after.busy_us = 1_750_000;
+    after.cpu_wait_us = 50_000;
     after.spin_us = 100_000;
     after.spins = 4_000;
     after.spin_hits = 3_000;
@@ -53,8 +54,8 @@ fn a_busy_and_a_quiet_shard() {
     after.mesh_full = 1;
     let quiet = (at(10_000_500), at(12_000_500));
     let text = render(&[span(0, &before, &after), span(1, &quiet.0, &quiet.1)], true);
-    let expected = "    0    2      12  10050   100k  1.40M  87.5   5.0  75.0  20000   12.5   1.0  30000   0.02    812/2048     7    4000    15000    12     1    3MB  delivery.dropped.slow_consumer 2, delivery.dropped.queue_full 1000
-    1    3      12      0      0      0   0.0   0.0     -      0      -     -      0      -      0/2048     0       0        0     0     0      0  -
+    let expected = "    0    2      12  10050   100k  1.40M  87.5   2.5   5.0  75.0  20000   12.5   1.0  30000   0.02    812/2048     7    4000    15000    12     1    3MB  delivery.dropped.slow_consumer 2, delivery.dropped.queue_full 1000
+    1    3      12      0      0      0   0.0   0.0   0.0     -      0      -     -      0      -      0/2048     0       0        0     0     0      0  -
 ";
     assert_eq!(text, format!("{HEADER}{expected}"));
 }
