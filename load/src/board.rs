@@ -52,6 +52,8 @@ pub(crate) enum Count {
     SubscribesAsked,
     /// SUBACKs that came.
     SubscribesAnswered,
+    /// Filters that were refused.
+    SubscriptionsRefused,
     /// PUBLISH packets sent.
     Published,
     /// Deliveries that those should give.

@@ -69,6 +69,7 @@ pub(crate) fn error(halt: Halt, run: &Run<'_>, reports: &[Report]) -> RunError {
             phase,
             reason,
         },
+        Halt::SubscriptionsRefused(refused) => RunError::SubscriptionsRefused { refused, reason },
         Halt::Stalled {
             seconds,
             phase,

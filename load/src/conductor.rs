@@ -36,6 +36,8 @@ pub(crate) enum Halt {
     NobodyConnected,
     /// Every connection was lost.
     AllLost(&'static str),
+    /// Filters were refused: what their clients do not hear would count as lost.
+    SubscriptionsRefused(u64),
     /// Nothing happened.
     Stalled {
         seconds: u64,
@@ -168,6 +170,10 @@ impl<'a> Conductor<'a> {
             let answered = totals.of(Count::SubscribesAnswered) + totals.of(Count::Lost);
             // Every worker has seen the step once a few turns have passed.
             if answered >= asked && self.now() > begun + SECOND / 20 {
+                let refused = totals.of(Count::SubscriptionsRefused);
+                if refused > 0 {
+                    return Err(Halt::SubscriptionsRefused(refused));
+                }
                 self.run.board.go(Step::Idle);
                 return Ok(());
             }

@@ -51,6 +51,16 @@ pub enum RunError {
         /// The most frequent reason.
         reason: String,
     },
+    /// The broker refused subscriptions.
+    #[error(
+        "{refused} filters were refused: {reason}; look at the broker's access rules, and whether it has shared subscriptions"
+    )]
+    SubscriptionsRefused {
+        /// Filters.
+        refused: u64,
+        /// The most frequent reason.
+        reason: String,
+    },
     /// Every connection ended before the run did.
     #[error("all {made} connections were lost while {phase}: {reason}")]
     AllLost {

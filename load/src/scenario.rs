@@ -13,8 +13,12 @@ use ringwire_codec::mqtt::{QoS, Version};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Messages under way of a publisher that is held by what its subscribers received.
-const WINDOW_QOS0: u32 = 4_000;
+/// QoS 0 messages under way of all publishers together: enough to keep a broker busy, and not so many that it has a
+/// reason to drop any.
+const UNDER_WAY_QOS0: usize = 4_000;
+
+/// The least that each of many QoS 0 publishers has under way.
+const WINDOW_QOS0_MIN: usize = 16;
 
 /// Messages under way of a publisher that is held by acknowledgements.
 const WINDOW_ACKNOWLEDGED: u32 = 100;
@@ -332,7 +336,7 @@ impl Roles {
 
     fn default_window(&self) -> u32 {
         match self.qos {
-            QoS::AtMostOnce => WINDOW_QOS0,
+            QoS::AtMostOnce => (UNDER_WAY_QOS0 / self.publishers.max(1)).max(WINDOW_QOS0_MIN) as u32,
             QoS::AtLeastOnce | QoS::ExactlyOnce => WINDOW_ACKNOWLEDGED,
         }
     }

@@ -4,7 +4,8 @@
 //! later: that would be measured instead of the broker.
 
 use crate::clock::SECOND;
-use crate::plan::Plan;
+use crate::layout::Member;
+use crate::plan::{Plan, Protocol};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Attempts under way of all workers together.
@@ -71,9 +72,14 @@ impl Dialer {
     }
 }
 
-/// Where client `number` of all connects to.
-pub(crate) fn target(plan: &Plan, number: usize) -> SocketAddr {
-    plan.targets[number % plan.targets.len()]
+/// Where client `number` of all connects to: MQTT clients of a plan of devices where MQTT is spoken.
+pub(crate) fn target(plan: &Plan, member: Member, number: usize) -> SocketAddr {
+    let is_apart = plan.protocol == Protocol::Private && plan.groups[member.group].mqtt_always;
+    let targets = match (is_apart, plan.mqtt_targets.is_empty()) {
+        (true, false) => &plan.mqtt_targets,
+        (true, true) | (false, _) => &plan.targets,
+    };
+    targets[number % targets.len()]
 }
 
 /// Where client `number` of all connects from; `None`: the kernel chooses.
@@ -101,6 +107,20 @@ mod tests {
         assert_eq!(dialer.next(100 * SECOND), Some(UNDER_WAY_PACED));
         dialer.stop();
         assert_eq!(dialer.next(100 * SECOND), None);
+    }
+
+    #[test]
+    fn devices_and_those_who_hear_them_connect_to_different_ports() {
+        let shape = Shape {
+            protocol: Some(Protocol::Private),
+            ..Shape::default()
+        };
+        let mut plan = plan("p2p", &shape).unwrap();
+        plan.targets = vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()];
+        plan.mqtt_targets = vec!["127.0.0.1:3".parse().unwrap()];
+        let port = |group, number| target(&plan, Member { group, number: 0 }, number).port();
+        assert_eq!([port(0, 0), port(0, 1)], [3, 3], "subscribers");
+        assert_eq!([port(1, 0), port(1, 1), port(1, 2)], [1, 2, 1], "devices");
     }
 
     #[test]

@@ -2,20 +2,17 @@
 //! they are due.
 //!
 //! An open loop of up to [`SINGLE_RATE`] messages a second and worker sends every message by itself, in a turn of its
-//! own. Faster ones send what is due together. What comes late keeps the moment at which it was due.
+//! own, also those that are late. Faster ones send what is due together. What comes late keeps the moment at which it was
+//! due.
 
 use super::{Client, Stage, Worker};
 use crate::board::Step;
-use crate::clock::SECOND;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
 /// Messages a second of a worker that are each sent by themselves.
 const SINGLE_RATE: f64 = 120_000.0;
-
-/// So late, single messages are given up and what is due is sent together.
-const HOPELESS: u64 = SECOND / 50;
 
 /// A sleep ends so much before the next message is due; the rest is spun.
 const SPIN: u64 = 60_000;
@@ -168,7 +165,7 @@ impl Worker<'_> {
         let client = &mut self.clients[slot as usize];
         let publisher = client.publisher.as_mut()?;
         let mut due = publisher.schedule.as_ref()?.due();
-        let is_single = self.pace.is_single && now - due < HOPELESS;
+        let is_single = self.pace.is_single;
         let is_behind = client.is_sending && (is_single || client.out.len() > BEHIND_BYTES);
         if client.stage != Stage::Ready || is_behind {
             return None;

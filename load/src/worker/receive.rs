@@ -214,7 +214,8 @@ impl Client {
     fn subscribed(&mut self, suback: &SubAck<'_>, desk: &mut Desk<'_>) {
         for code in suback.reasons.iter().filter(|&&code| code >= 0x80) {
             let reason = ReasonCode::from_number(*code).map_or("unknown reason", ReasonCode::name);
-            desk.tally.note(&Trouble::SubscriptionRefused(reason).to_string());
+            let trouble = Trouble::SubscriptionRefused(reason).to_string();
+            desk.tally.trouble(Count::SubscriptionsRefused, &trouble);
         }
         if self.subscribing > 0 {
             self.subscribing -= 1;

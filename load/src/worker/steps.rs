@@ -54,8 +54,8 @@ impl Worker<'_> {
             };
             let plan = self.desk.run.plan;
             let number = slot * plan.cores.len() + self.desk.worker;
-            let target = dialer::target(plan, number);
             let client = &mut self.clients[slot];
+            let target = dialer::target(plan, client.member, number);
             client.stage = Stage::Dialing;
             client.since = self.desk.now;
             match dial::socket(&target, dialer::source(plan, number)) {
