@@ -11,6 +11,7 @@ mod broker;
 mod admin;
 mod client;
 mod device;
+mod generator;
 mod load;
 mod mqtt;
 mod placement;
