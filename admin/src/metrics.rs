@@ -137,6 +137,8 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         session_resumed: counter "session_resumed", "Sessions resumed by a client that came back.";
         session_takenover: counter "session_takenover", "Sessions taken over from a live connection.";
         session_terminated: counter "session_terminated", "Sessions ended.";
+        publishers_slowed: counter "publishers_slowed", "Times that acknowledgements to a publisher waited for a subscriber that was behind.";
+        subscribers_lagging: counter "subscribers_lagging", "Times that a subscriber was behind for too long to slow its publishers any more.";
         connections: gauge "connections_count", "Connections as of now.";
         sessions: gauge "sessions_count", "Sessions as of now, connected or kept.";
         subscriptions: gauge "subscriptions_count", "Subscriptions as of now.";

@@ -50,12 +50,14 @@ impl Engine {
         let Some(connection) = self.connections.get(id) else {
             return Flow::Gone;
         };
-        if connection.wire == Wire::V5
+        let (wire, packet_size_max) = (connection.wire, connection.packet_size_max);
+        self.acknowledge_deferred(id, actions);
+        if wire == Wire::V5
             && let Some(code) = reason_code(reason)
         {
             // The name as a Reason String too: clients that skip a short DISCONNECT (rumqttc 0.25, paho 2) read this one.
             let mut properties = PropertyList::default();
-            if connection.packet_size_max >= TOLD_BYTES_MAX {
+            if packet_size_max >= TOLD_BYTES_MAX {
                 properties.push(Property::ReasonString(reason.name()));
             }
             let disconnect = Packet::Disconnect(Disconnect {
@@ -75,6 +77,7 @@ impl Engine {
             return;
         };
         self.disarm(connection.timer);
+        self.disarm(connection.deferred.as_ref().and_then(|deferred| deferred.timer));
         self.on_listener[connection.listener.index()] -= 1;
         self.stats.closes[reason as usize] += 1;
         self.note_closed(&connection, reason, detail, actions);
@@ -111,6 +114,10 @@ impl Engine {
             return;
         };
         session.connection = None;
+        self.not_behind(id, actions);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
         if let Some(window) = &mut session.window {
             window.rewind();
         }

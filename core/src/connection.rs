@@ -9,6 +9,7 @@ pub(crate) mod mqtt;
 pub(crate) mod private;
 
 use crate::SessionId;
+use crate::backpressure::Deferred;
 use crate::slots::Slots;
 use crate::wheel::TimerId;
 use crate::{ConnectionId, ListenerId, Time};
@@ -101,6 +102,8 @@ pub(crate) struct Connection {
     pub(crate) window_max: u16,
     /// Bytes of the largest packet that the client takes.
     pub(crate) packet_size_max: u32,
+    /// While it is slowed down: acknowledgements that wait.
+    pub(crate) deferred: Option<Box<Deferred>>,
     /// Bytes not handled yet: the front of a packet, or what waits while the connection is held.
     pub(crate) inbox: Vec<u8>,
     /// PUBLISH packets from and to the client.
@@ -124,6 +127,7 @@ impl Connection {
             keepalive_s: 0,
             window_max: 0,
             packet_size_max: u32::MAX,
+            deferred: None,
             inbox: Vec::new(),
             received: 0,
             sent: 0,

@@ -160,6 +160,7 @@ impl Engine {
             let topic = String::from_utf8_lossy(&victim.message.topic).into_owned();
             self.dropped(to, DropReason::QueueFull, &topic, actions);
         }
+        self.slow_if_behind(to, shape.qos, news.publisher, actions);
     }
 
     /// What must go for a session's queue, and all of the shard, to be within the limits; `None` when they are. Closes a device whose listener
@@ -309,6 +310,7 @@ impl Engine {
             number = session.window.get_or_insert_default().push(outgoing.clone());
         }
         self.sessions.queued_bytes -= queue::cost(&outgoing);
+        self.ease_if_caught_up(to, actions);
         if !self.send_kept(id, wire, size_max, &outgoing, (number, false), actions) {
             if let Some(window) = self
                 .sessions

@@ -131,6 +131,8 @@ impl Engine {
             Parcel::Recall { ticket, filter } => self.asked(from, ticket, filter, actions),
             Parcel::Flush => actions.post(from, Parcel::Flushed),
             Parcel::Flushed => self.flushed(actions),
+            Parcel::Slow { publisher } => self.slow_down(&publisher),
+            Parcel::Eased { publisher } => self.ease(&publisher, actions),
             Parcel::Recalled {
                 ticket,
                 messages,

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod action;
+mod backpressure;
 pub mod client;
 mod close;
 mod connect;

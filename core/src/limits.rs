@@ -14,6 +14,12 @@ pub struct Limits {
     /// Bytes waiting in all sessions of one shard. At it the session that a message comes for drops as for
     /// `queue_messages`: many slow readers together cannot take the machine's memory.
     pub shard_queue_bytes: usize,
+    /// Messages waiting in the session of a connected subscriber (or a quarter of `queue_bytes`) from which its QoS 1/2
+    /// publishers are slowed down: their acknowledgements wait until half is sent. Two round trips of a fast reader.
+    pub backpressure_messages: usize,
+    /// Milliseconds for which acknowledgements wait at most, and after which a subscriber that is still behind slows
+    /// nobody until it has caught up: one that does not read must not stop others. 0: nobody is slowed down.
+    pub backpressure_ms: u64,
     /// QoS 1/2 publishes on their way to a client that names no Receive Maximum. At it messages wait in the queue.
     pub inflight: u16,
     /// Receive Maximum that the server names: unacknowledged QoS 1/2 publishes from a client. Beyond: DISCONNECT 0x93.
@@ -44,6 +50,8 @@ impl Default for Limits {
             queue_messages: 250_000,
             queue_bytes: 64 << 20,
             shard_queue_bytes: 1 << 30,
+            backpressure_messages: 512,
+            backpressure_ms: 1_000,
             inflight: 128,
             receive_maximum: 1_024,
             subscriptions: 10_000,
@@ -55,5 +63,13 @@ impl Default for Limits {
             shapes: 32,
             reference_bytes: 4_096,
         }
+    }
+}
+
+impl Limits {
+    /// Messages and bytes in a session's queue beyond which its publishers are slowed down.
+    pub(crate) fn backpressure(&self) -> (usize, usize) {
+        let messages = self.backpressure_messages.min(self.queue_messages / 2);
+        (messages, self.queue_bytes / 4)
     }
 }

@@ -1,6 +1,7 @@
 //! What one shard posts to another. Travels in batches; between two shards in order, never overtaking.
 
 use crate::Message;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Something for another shard's engine.
@@ -30,4 +31,14 @@ pub enum Parcel {
     Flush,
     /// The answer to `Flush`. Parcels never overtake, so it says that what was published before it is stored.
     Flushed,
+    /// A session of the posting shard is behind with what this client of the receiver's publishes.
+    Slow {
+        /// Client id.
+        publisher: Bytes,
+    },
+    /// Undoes one `Slow`.
+    Eased {
+        /// Client id.
+        publisher: Bytes,
+    },
 }

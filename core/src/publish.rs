@@ -328,10 +328,13 @@ impl Engine {
             reason,
             properties: Properties::EMPTY,
         };
-        match publish.qos {
-            QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => self.answer(id, &Packet::PubAck(ack), actions),
-            QoS::ExactlyOnce => self.answer(id, &Packet::PubRec(ack), actions),
+        let packet = match publish.qos {
+            QoS::AtMostOnce => return,
+            QoS::AtLeastOnce => Packet::PubAck(ack),
+            QoS::ExactlyOnce => Packet::PubRec(ack),
+        };
+        if !self.defer(id, &packet, actions) {
+            self.answer(id, &packet, actions);
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod queue;
 pub(crate) mod window;
 
 use crate::SessionId;
+use crate::backpressure::Behind;
 use crate::index::FilterId;
 use crate::settings::Overflow;
 use crate::slots::Slots;
@@ -41,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) timer: Option<TimerId>,
     /// Seconds; `u32::MAX` never ends.
     pub(crate) expiry_s: u32,
+    /// While too much waits in its queue: whom it slows down for that.
+    pub(crate) behind: Option<Box<Behind>>,
     /// SUBSCRIBEs whose retained messages are still on their way.
     pub(crate) recalls: u32,
     /// Drop reasons that were already noted, by bit.
@@ -70,6 +73,7 @@ impl Session {
             ends_at: None,
             timer: None,
             expiry_s: 0,
+            behind: None,
             recalls: 0,
             noted: 0,
             clean_start: true,

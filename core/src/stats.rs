@@ -26,6 +26,10 @@ pub struct Stats {
     pub session_resumed: u64,
     pub session_takenover: u64,
     pub session_terminated: u64,
+    /// Times that a publisher's acknowledgements waited for a subscriber that was behind, and that a subscriber was behind
+    /// for so long that it slows nobody any more.
+    pub publishers_slowed: u64,
+    pub subscribers_lagging: u64,
     /// By `CloseReason as usize`.
     pub closes: [u64; CloseReason::ALL.len()],
     /// By `DropReason as usize`.

@@ -12,6 +12,8 @@ use crate::{Actions, CloseReason, ConnectionId, Engine, SessionId, Time};
 pub(crate) enum Timer {
     Connection(ConnectionId),
     Session(SessionId),
+    /// Acknowledgements of a connection that is slowed down.
+    Deferred(ConnectionId),
 }
 
 impl Engine {
@@ -63,6 +65,7 @@ impl Engine {
             match timer {
                 Timer::Connection(id) => self.connection_due(id, actions),
                 Timer::Session(id) => self.session_due(id, actions),
+                Timer::Deferred(id) => self.deferred_due(id, actions),
             }
         }
     }

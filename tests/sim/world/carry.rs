@@ -278,6 +278,14 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
         }
         Parcel::Flush => trace.word(5),
         Parcel::Flushed => trace.word(6),
+        Parcel::Slow { publisher } => {
+            trace.word(7);
+            trace.bytes(publisher);
+        }
+        Parcel::Eased { publisher } => {
+            trace.word(8);
+            trace.bytes(publisher);
+        }
     }
 }
 
@@ -300,6 +308,8 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
             Parcel::Recalled { .. } => "recalled parcel",
             Parcel::Flush => "flush parcel",
             Parcel::Flushed => "flushed parcel",
+            Parcel::Slow { .. } => "slow parcel",
+            Parcel::Eased { .. } => "eased parcel",
         },
         Input::Drained { .. } => "drained",
         Input::Congested { .. } => "congested",
@@ -353,6 +363,6 @@ fn describe_parcel(parcel: &Parcel) -> String {
             let messages: Vec<String> = messages.iter().map(|message| named(message)).collect();
             format!("Recalled {ticket} {messages:?} last {last}")
         }
-        Parcel::Flush | Parcel::Flushed => format!("{parcel:?}"),
+        Parcel::Flush | Parcel::Flushed | Parcel::Slow { .. } | Parcel::Eased { .. } => format!("{parcel:?}"),
     }
 }

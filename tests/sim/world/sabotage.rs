@@ -113,7 +113,9 @@ impl World {
                     | Parcel::Recall { .. }
                     | Parcel::Recalled { .. }
                     | Parcel::Flush
-                    | Parcel::Flushed => {}
+                    | Parcel::Flushed
+                    | Parcel::Slow { .. }
+                    | Parcel::Eased { .. } => {}
                 }
             }
             return;

@@ -1,0 +1,221 @@
+//! Back-pressure: a subscriber that falls behind slows its QoS 1/2 publishers down before it loses messages.
+//!
+//! While more than `backpressure_messages` wait in the session of a connected subscriber, who publishes to it gets no
+//! PUBACK or PUBREC: its own send quota stops it (5.0 section 4.9), and everything else that it sends is handled as ever,
+//! its own acknowledgements above all, so that two clients who publish to each other cannot block. When half of that
+//! waits, all acknowledgements leave, in order.
+//!
+//! Bounded in time on both sides, so that a reader that reads nothing stops nobody: acknowledgements wait for at most
+//! `backpressure_ms`, and a subscriber that has slowed others for longer slows none until it has caught up.
+
+use crate::connection::Wire;
+use crate::session::queue::Queue;
+use crate::timers::Timer;
+use crate::wheel::TimerId;
+use crate::{Actions, ConnectionId, Engine, Parcel, SessionId, ShardId, Time};
+use bytes::Bytes;
+use ringwire_codec::mqtt::{Packet, QoS};
+use std::collections::BTreeSet;
+
+/// What a session that is behind has done about it.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    since: Time,
+    /// Client ids of those that it slows down, with their homes. Empty when it lags.
+    publishers: BTreeSet<(ShardId, Bytes)>,
+    /// It was behind for too long: it slows nobody until it has caught up.
+    lags: bool,
+}
+
+/// The acknowledgements of a publisher that is slowed down.
+#[derive(Debug)]
+pub(crate) struct Deferred {
+    /// Encoded, in the order of their publishes [MQTT-4.6.0-2].
+    bytes: Vec<u8>,
+    packets: u64,
+    /// Sessions that slow it down.
+    sessions: u32,
+    /// `None` once it fired.
+    pub(crate) timer: Option<TimerId>,
+}
+
+impl Engine {
+    /// A message was put into a session's queue: its publisher is slowed down if the session is behind.
+    pub(crate) fn slow_if_behind(
+        &mut self,
+        to: SessionId,
+        qos: QoS,
+        publisher: &Bytes,
+        actions: &mut Actions,
+    ) {
+        let (patience_ms, now) = (self.settings.limits.backpressure_ms, self.now);
+        let high = self.settings.limits.backpressure();
+        let Some(session) = self.sessions.get_mut(to) else {
+            return;
+        };
+        let is_behind = session
+            .queue
+            .as_ref()
+            .is_some_and(|queue| queue.is_over(high.0, high.1));
+        if !is_behind || session.connection.is_none() || qos == QoS::AtMostOnce || patience_ms == 0 {
+            return;
+        }
+        let behind = session.behind.get_or_insert_with(|| {
+            Box::new(Behind {
+                since: now,
+                publishers: BTreeSet::new(),
+                lags: false,
+            })
+        });
+        if behind.lags || publisher.is_empty() {
+            return;
+        }
+        if now.millis_since(behind.since) >= patience_ms {
+            behind.lags = true;
+            self.stats.subscribers_lagging += 1;
+            return self.ease_publishers(to, actions);
+        }
+        let home = self.placement.home(publisher);
+        if behind.publishers.insert((home, publisher.clone())) {
+            if home == self.shard {
+                self.slow_down(publisher);
+            } else {
+                let publisher = publisher.clone();
+                actions.post(home, Parcel::Slow { publisher });
+            }
+        }
+    }
+
+    /// A message left a session's queue: at half of what made it slow publishers down, they go on.
+    pub(crate) fn ease_if_caught_up(&mut self, of: SessionId, actions: &mut Actions) {
+        let high = self.settings.limits.backpressure();
+        let Some(session) = self.sessions.get_mut(of) else {
+            return;
+        };
+        let is_over = |queue: &Queue| queue.is_over(high.0 / 2, high.1 / 2);
+        if session.behind.is_some() && !session.queue.as_deref().is_some_and(is_over) {
+            self.ease_publishers(of, actions);
+            self.forget_behind(of);
+        }
+    }
+
+    /// A session lost its connection or ends: it waits for nobody's sake any more.
+    pub(crate) fn not_behind(&mut self, of: SessionId, actions: &mut Actions) {
+        self.ease_publishers(of, actions);
+        self.forget_behind(of);
+    }
+
+    fn forget_behind(&mut self, of: SessionId) {
+        if let Some(session) = self.sessions.get_mut(of) {
+            session.behind = None;
+        }
+    }
+
+    fn ease_publishers(&mut self, of: SessionId, actions: &mut Actions) {
+        let behind = self
+            .sessions
+            .get_mut(of)
+            .and_then(|session| session.behind.as_mut());
+        let publishers = behind.map(|behind| std::mem::take(&mut behind.publishers));
+        for (home, publisher) in publishers.into_iter().flatten() {
+            if home == self.shard {
+                self.ease(&publisher, actions);
+            } else {
+                actions.post(home, Parcel::Eased { publisher });
+            }
+        }
+    }
+
+    /// A session, here or on another shard, is behind with what a client of this shard publishes. A private device has no
+    /// acknowledgements that could wait.
+    pub(crate) fn slow_down(&mut self, publisher: &[u8]) {
+        let Some(id) = self.connection_of(publisher) else {
+            return;
+        };
+        let due = self.now + self.settings.limits.backpressure_ms;
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("a session's connection is live");
+        match &mut connection.deferred {
+            _ if connection.wire == Wire::Private => {}
+            Some(deferred) => deferred.sessions += 1,
+            None => {
+                connection.deferred = Some(Box::new(Deferred {
+                    bytes: Vec::new(),
+                    packets: 0,
+                    sessions: 1,
+                    timer: Some(self.timers.insert(due, Timer::Deferred(id))),
+                }));
+                self.stats.publishers_slowed += 1;
+            }
+        }
+    }
+
+    /// One session fewer is behind with what a client publishes; with the last one it goes on.
+    pub(crate) fn ease(&mut self, publisher: &[u8], actions: &mut Actions) {
+        let Some(id) = self.connection_of(publisher) else {
+            return;
+        };
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("a session's connection is live");
+        if let Some(deferred) = &mut connection.deferred {
+            deferred.sessions -= 1;
+            if deferred.sessions == 0 {
+                self.acknowledge_deferred(id, actions);
+            }
+        }
+    }
+
+    fn connection_of(&self, client_id: &[u8]) -> Option<ConnectionId> {
+        let session = self.sessions.find(client_id)?;
+        self.sessions.get(session)?.connection
+    }
+
+    /// Keeps an acknowledgement back if its connection is slowed down; false when it must be sent.
+    pub(crate) fn defer(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) -> bool {
+        let limit = usize::from(self.settings.limits.receive_maximum);
+        let Some(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
+        let version = connection.wire.version();
+        let Some(deferred) = &mut connection.deferred else {
+            return false;
+        };
+        let encoded = packet.encode(version, &mut deferred.bytes);
+        assert!(encoded.is_ok(), "what the server says fits its packet");
+        deferred.packets += 1;
+        if deferred.packets >= limit as u64 {
+            // A client that sends on without acknowledgements is not to be slowed down this way.
+            self.acknowledge_deferred(id, actions);
+        }
+        true
+    }
+
+    /// Sends the acknowledgements that waited.
+    pub(crate) fn acknowledge_deferred(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let connection = self.connections.get_mut(id);
+        let Some(deferred) = connection.and_then(|connection| connection.deferred.take()) else {
+            return;
+        };
+        self.disarm(deferred.timer);
+        if deferred.bytes.is_empty() {
+            return;
+        }
+        actions.send(id).buffer.extend_from_slice(&deferred.bytes);
+        self.stats.bytes_sent += deferred.bytes.len() as u64;
+        self.stats.packets_sent += deferred.packets;
+        self.hold_if_not_reading(id, actions);
+    }
+
+    /// Acknowledgements have waited for as long as they may.
+    pub(crate) fn deferred_due(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let connection = self.connections.get_mut(id);
+        if let Some(deferred) = connection.and_then(|connection| connection.deferred.as_mut()) {
+            deferred.timer = None;
+        }
+        self.acknowledge_deferred(id, actions);
+    }
+}
