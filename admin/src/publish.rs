@@ -11,10 +11,10 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use ringwire_codec::mqtt::QoS;
 use ringwire_codec::topic;
 use ringwire_core::Message;
+use ringwire_core::message::Parts;
 use ringwire_shard::Question;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -74,14 +74,14 @@ impl Publish {
             2 => QoS::ExactlyOnce,
             3.. => return refused("qos: 0, 1 or 2"),
         };
-        Ok(Message {
-            topic: Bytes::from(self.topic),
-            payload: Bytes::from(payload),
-            properties: Bytes::new(),
+        Ok(Message::new(Parts {
+            topic: &self.topic,
+            payload: &payload,
+            properties: &[],
+            publisher: &[],
             qos,
             retain: self.retain,
-            publisher: Bytes::new(),
-        })
+        }))
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn publish(
         status => Refusal::Body(status, rejection.body_text()),
     })?;
     let message = Arc::new(publish.message()?);
-    let home = state.node.placement.home(&message.topic);
+    let home = state.node.placement.home(message.topic_bytes());
     let mailbox = &state.node.mailboxes[home.index()];
     ask(mailbox, |reply| Question::Publish { message, reply }).await?;
     Ok(Json(Published { id: next_id() }))

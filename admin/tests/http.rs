@@ -162,12 +162,12 @@ fn a_publish_reaches_the_home_of_its_topic() {
     };
     assert_eq!(*shard, fake.placement.home(b"tcp/a/dn"));
     assert_eq!(
-        (&plain.topic[..], &plain.payload[..]),
+        (plain.topic_bytes(), plain.payload()),
         (&b"tcp/a/dn"[..], "Grüße".as_bytes())
     );
     assert_eq!((plain.qos, plain.retain), (QoS::AtMostOnce, false));
     assert_eq!(
-        (&binary.payload[..], binary.qos, binary.retain),
+        (binary.payload(), binary.qos, binary.retain),
         (&[0, 0xFF][..], QoS::ExactlyOnce, true)
     );
 }

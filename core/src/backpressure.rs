@@ -13,7 +13,6 @@ use crate::session::queue::Queue;
 use crate::timers::Timer;
 use crate::wheel::TimerId;
 use crate::{Actions, ConnectionId, Engine, Parcel, SessionId, ShardId, Time};
-use bytes::Bytes;
 use ringwire_codec::mqtt::{Packet, QoS};
 use std::collections::BTreeSet;
 
@@ -22,7 +21,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Behind {
     since: Time,
     /// Client ids of those that it slows down, with their homes. Empty when it lags.
-    publishers: BTreeSet<(ShardId, Bytes)>,
+    publishers: BTreeSet<(ShardId, Box<[u8]>)>,
     /// It was behind for too long: it slows nobody until it has caught up.
     lags: bool,
 }
@@ -45,7 +44,7 @@ impl Engine {
         &mut self,
         to: SessionId,
         qos: QoS,
-        publisher: &Bytes,
+        publisher: &[u8],
         actions: &mut Actions,
     ) {
         let (patience_ms, now) = (self.settings.limits.backpressure_ms, self.now);
@@ -76,11 +75,11 @@ impl Engine {
             return self.ease_publishers(to, actions);
         }
         let home = self.placement.home(publisher);
-        if behind.publishers.insert((home, publisher.clone())) {
+        if behind.publishers.insert((home, publisher.into())) {
             if home == self.shard {
                 self.slow_down(publisher);
             } else {
-                let publisher = publisher.clone();
+                let publisher = publisher.into();
                 actions.post(home, Parcel::Slow { publisher });
             }
         }

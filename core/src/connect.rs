@@ -155,7 +155,7 @@ impl Engine {
             }
             None => {
                 self.stats.session_created += 1;
-                let client_id = Bytes::copy_from_slice(greeting.client_id.as_bytes());
+                let client_id = greeting.client_id.as_bytes().into();
                 self.sessions.insert(Session::new(client_id))
             }
         };

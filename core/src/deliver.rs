@@ -157,7 +157,7 @@ impl Engine {
         self.sessions.queued_bytes += added;
         while let Some(victim) = self.overflow(to, messages_max, bytes_max, actions) {
             self.sessions.queued_bytes -= queue::cost(&victim);
-            let topic = String::from_utf8_lossy(&victim.message.topic).into_owned();
+            let topic = victim.message.topic().to_owned();
             self.dropped(to, DropReason::QueueFull, &topic, actions);
         }
         self.slow_if_behind(to, shape.qos, news.publisher, actions);
@@ -276,7 +276,7 @@ impl Engine {
                     {
                         window.forget(number);
                     }
-                    let topic = String::from_utf8_lossy(&outgoing.message.topic).into_owned();
+                    let topic = outgoing.message.topic().to_owned();
                     self.dropped(to, DropReason::TooLarge, &topic, actions);
                 }
                 true
@@ -320,7 +320,7 @@ impl Engine {
             {
                 window.forget(number);
             }
-            let topic = String::from_utf8_lossy(&outgoing.message.topic).into_owned();
+            let topic = outgoing.message.topic().to_owned();
             self.dropped(to, DropReason::TooLarge, &topic, actions);
         }
         true
@@ -336,9 +336,7 @@ impl Engine {
         (number, dup): (u16, bool),
         actions: &mut Actions,
     ) -> bool {
-        let Some(mut news) = News::shared(&outgoing.message) else {
-            return false;
-        };
+        let mut news = News::shared(&outgoing.message);
         let shape = Shape {
             qos: outgoing.qos,
             retain: outgoing.retain,

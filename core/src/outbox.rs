@@ -3,7 +3,8 @@
 //! The engine appends; the shard takes everything at once, writes it with one system call, and says how much is still
 //! in flight. Memory is given back when it is empty: no buffer belongs to an idle connection.
 
-use bytes::Bytes;
+use crate::Message;
+use std::sync::Arc;
 
 /// Bytes waiting for one socket.
 #[derive(Debug, Default)]
@@ -29,8 +30,15 @@ pub struct Outbox {
 pub struct Reference {
     /// Offset into the buffer before which the payload stands.
     pub at: usize,
-    /// The payload.
-    pub payload: Bytes,
+    /// Whose payload.
+    pub message: Arc<Message>,
+}
+
+impl Reference {
+    /// The bytes that stand there.
+    pub fn payload(&self) -> &[u8] {
+        self.message.payload()
+    }
 }
 
 impl Outbox {
@@ -44,12 +52,12 @@ impl Outbox {
         self.buffer.is_empty() && self.references.is_empty()
     }
 
-    /// Appends a payload by reference.
-    pub fn refer(&mut self, payload: Bytes) {
-        self.reference_bytes += payload.len();
+    /// Appends a message's payload by reference.
+    pub fn refer(&mut self, message: Arc<Message>) {
+        self.reference_bytes += message.payload().len();
         self.references.push(Reference {
             at: self.buffer.len(),
-            payload,
+            message,
         });
     }
 

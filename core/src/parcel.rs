@@ -1,7 +1,6 @@
 //! What one shard posts to another. Travels in batches; between two shards in order, never overtaking.
 
 use crate::Message;
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// Something for another shard's engine.
@@ -34,11 +33,11 @@ pub enum Parcel {
     /// A session of the posting shard is behind with what this client of the receiver's publishes.
     Slow {
         /// Client id.
-        publisher: Bytes,
+        publisher: Box<[u8]>,
     },
     /// Undoes one `Slow`.
     Eased {
         /// Client id.
-        publisher: Bytes,
+        publisher: Box<[u8]>,
     },
 }

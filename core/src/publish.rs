@@ -33,6 +33,8 @@ pub(crate) struct Scratch {
     matches: Vec<Match>,
     identifiers: Vec<u32>,
     pub(crate) frames: Frames,
+    /// Client id of the publisher at hand.
+    publisher: Vec<u8>,
     /// The topic of a private device's message.
     pub(crate) topic: String,
 }
@@ -43,6 +45,7 @@ impl Scratch {
             matches: Vec::new(),
             identifiers: Vec::new(),
             frames: Frames::new(limits.reference_bytes),
+            publisher: Vec::new(),
             topic: String::new(),
         }
     }
@@ -125,24 +128,27 @@ impl Engine {
             self.note_dropped(from, DropReason::NotAuthorized, publish.topic, actions);
             return Offer::Denied;
         }
-        let publisher = session.client_id.clone();
+        // Copied, because routing changes sessions; shared, each publish would cost two atomic operations.
+        let mut publisher = std::mem::take(&mut self.scratch.publisher);
+        publisher.clear();
+        publisher.extend_from_slice(&session.client_id);
         let targets = self.targets(publish.topic);
         if publish.qos != QoS::AtMostOnce
             && let Some(shard) = self.congested_among(targets, publish)
         {
+            self.scratch.publisher = publisher;
             return Offer::Congested(shard);
         }
         let mut news = News::borrowed(publish, &publisher);
         self.route(Some(from), targets, &mut news, actions);
+        self.scratch.publisher = publisher;
         Offer::Taken
     }
 
     /// A message of the administrator's. Always taken, if its topic is one that a client could publish to.
     pub(crate) fn inject(&mut self, message: &Arc<Message>, actions: &mut Actions) {
-        if let Some(mut news) = News::shared(message)
-            && topic::is_valid_name(news.topic)
-            && topic_levels(news.topic) <= self.settings.limits.topic_levels
-        {
+        let mut news = News::shared(message);
+        if topic::is_valid_name(news.topic) && topic_levels(news.topic) <= self.settings.limits.topic_levels {
             self.route_always(None, &mut news, actions);
         }
     }
@@ -160,9 +166,7 @@ impl Engine {
 
     /// A message that another shard routed here.
     pub(crate) fn deliver_shared(&mut self, message: &Arc<Message>, actions: &mut Actions) {
-        if let Some(mut news) = News::shared(message) {
-            self.deliver_matches(None, &mut news, actions);
-        }
+        self.deliver_matches(None, &mut News::shared(message), actions);
     }
 
     /// Other shards that may have subscribers for a topic.

@@ -132,7 +132,7 @@ impl Recalls {
         let Some(live) = recall.live.find(topic, |live| live.topic == topic) else {
             return Use::Deliver;
         };
-        let is_same = live.payload == self.hasher.hash_one(&message.payload[..]);
+        let is_same = live.payload == self.hasher.hash_one(message.payload());
         match (is_same, live.since) {
             (true, _) => Use::Drop,
             (false, false) => Use::Deliver,
@@ -358,9 +358,7 @@ impl Engine {
                 // Unsubscribed, or asked again since.
                 break;
             };
-            let Ok(name) = std::str::from_utf8(&message.topic) else {
-                continue;
-            };
+            let name = message.topic();
             match self.recalls.judge(recall, name, message) {
                 Use::Deliver => self.deliver_stored(id, filter, message, actions),
                 Use::Drop => {}
@@ -425,7 +423,7 @@ impl Engine {
         let Some(session) = self.sessions.get(id) else {
             return;
         };
-        if subscription.no_local && session.client_id == message.publisher {
+        if subscription.no_local && *session.client_id == *message.publisher() {
             self.stats.drops[DropReason::NoLocal as usize] += 1;
             return;
         }
@@ -436,8 +434,6 @@ impl Engine {
             retain: true,
             identifiers: identifier.as_slice(),
         };
-        if let Some(mut news) = News::shared(message) {
-            self.deliver_retained(id, shape, &mut news, actions);
-        }
+        self.deliver_retained(id, shape, &mut News::shared(message), actions);
     }
 }

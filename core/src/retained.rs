@@ -73,15 +73,15 @@ impl Retained {
 
     /// Retains a message under its topic, or clears the topic when the payload is empty [MQTT-3.3.1-6].
     pub fn retain(&mut self, message: Arc<Message>, expires: Option<Time>) -> Retention {
-        let former = self.remove(&message.topic);
-        if message.payload.is_empty() {
+        let former = self.remove(message.topic_bytes());
+        if message.payload().is_empty() {
             return if former {
                 Retention::Cleared
             } else {
                 Retention::Absent
             };
         }
-        let size = size_of_message(&message);
+        let size = message.size();
         if self.by_topic.len() >= self.messages_max || size > self.bytes_max.saturating_sub(self.bytes) {
             return Retention::Full;
         }
@@ -95,8 +95,8 @@ impl Retained {
     }
 
     fn insert(&mut self, entry: Entry) {
-        let hash = self.hasher.hash_one(&*entry.message.topic);
-        let key = LevelKey::of(&entry.message.topic);
+        let hash = self.hasher.hash_one(entry.message.topic_bytes());
+        let key = LevelKey::of(entry.message.topic_bytes());
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.entries[slot as usize] = Some(entry);
@@ -110,7 +110,7 @@ impl Retained {
             }
         };
         let (entries, hasher) = (&self.entries, &self.hasher);
-        let rehash = |slot: &u32| hasher.hash_one(&*stored(entries, *slot).message.topic);
+        let rehash = |slot: &u32| hasher.hash_one(stored(entries, *slot).message.topic_bytes());
         self.by_topic.insert_unique(hash, slot, rehash);
         self.by_level.insert(key, slot);
     }
@@ -118,7 +118,7 @@ impl Retained {
     /// Removes a topic's message; false when it has none.
     pub fn remove(&mut self, topic: &[u8]) -> bool {
         let entries = &self.entries;
-        let same = |slot: &u32| *stored(entries, *slot).message.topic == *topic;
+        let same = |slot: &u32| stored(entries, *slot).message.topic_bytes() == topic;
         let Ok(found) = self.by_topic.find_entry(self.hasher.hash_one(topic), same) else {
             return false;
         };
@@ -128,13 +128,13 @@ impl Retained {
         let entry = self.entries[slot as usize]
             .take()
             .expect("the table names stored entries only");
-        self.bytes -= size_of_message(&entry.message);
+        self.bytes -= entry.message.size();
         true
     }
 
     /// The message of one topic name.
     pub fn find(&self, topic: &[u8], now: Time) -> Option<&Arc<Message>> {
-        let same = |slot: &u32| *stored(&self.entries, *slot).message.topic == *topic;
+        let same = |slot: &u32| stored(&self.entries, *slot).message.topic_bytes() == topic;
         let slot = self.by_topic.find(self.hasher.hash_one(topic), same)?;
         let entry = stored(&self.entries, *slot);
         entry.lives(now).then_some(&entry.message)
@@ -180,8 +180,4 @@ fn stored(entries: &[Option<Entry>], slot: u32) -> &Entry {
     entries[slot as usize]
         .as_ref()
         .expect("tables name stored entries only")
-}
-
-fn size_of_message(message: &Message) -> usize {
-    message.topic.len() + message.payload.len() + message.properties.len()
 }

@@ -16,7 +16,6 @@ use crate::slots::Slots;
 use crate::wheel::TimerId;
 use crate::will::Will;
 use crate::{ConnectionId, DropReason, Time};
-use bytes::Bytes;
 use incoming::Incoming;
 use queue::Queue;
 use window::Window;
@@ -24,8 +23,7 @@ use window::Window;
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The one copy of the client id; clones share it.
-    pub(crate) client_id: Bytes,
+    pub(crate) client_id: Box<[u8]>,
     pub(crate) username: Option<Box<str>>,
     pub(crate) connection: Option<ConnectionId>,
     /// Filters held, in the order of subscribing.
@@ -58,7 +56,7 @@ pub(crate) struct Session {
 const _: () = assert!(DropReason::ALL.len() <= 16, "one bit each in `noted`");
 
 impl Session {
-    pub(crate) fn new(client_id: Bytes) -> Self {
+    pub(crate) fn new(client_id: Box<[u8]>) -> Self {
         Self {
             client_id,
             username: None,

@@ -24,9 +24,7 @@ impl Engine {
         let Some(will) = session.will.take() else {
             return;
         };
-        let Some(mut news) = News::shared(&will.message) else {
-            return;
-        };
+        let mut news = News::shared(&will.message);
         let session = self.sessions.get(id).expect("it was there just now");
         if !self.may(Operation::Publish, session, news.topic) {
             self.dropped(id, DropReason::NotAuthorized, news.topic, actions);

@@ -4,11 +4,11 @@
 //! The counter is per thread, so that the harness does not disturb it. The figures are of the heap as asked for; an
 //! allocator rounds up.
 
-use bytes::Bytes;
 use ringwire_codec::mqtt::{QoS, RetainHandling};
 use ringwire_core::index::{Index, Subscription};
 use ringwire_core::interest::Interest;
 use ringwire_core::limits::Limits;
+use ringwire_core::message::Parts;
 use ringwire_core::retained::Retained;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_core::wheel::Wheel;
@@ -138,14 +138,14 @@ fn a_retained_message_costs_at_most_400_bytes_beside_its_topic_and_payload() {
     let each = bytes_each("retained message", || {
         let mut retained = Retained::new(1, &Limits::default());
         for number in 0..COUNT {
-            let message = Message {
-                topic: Bytes::from(topic(number).into_bytes()),
-                payload: Bytes::from_static(b"x"),
-                properties: Bytes::new(),
+            let message = Message::new(Parts {
+                topic: &topic(number),
+                payload: b"x",
+                properties: &[],
                 qos: QoS::AtMostOnce,
                 retain: true,
-                publisher: Bytes::new(),
-            };
+                publisher: &[],
+            });
             retained.retain(Arc::new(message), None);
         }
         retained
@@ -207,7 +207,7 @@ fn idle_clients(count: usize) -> (Engine, Actions) {
         let opened = Input::Opened {
             connection,
             listener: ListenerId(0),
-            peer: "127.0.0.1:1".parse().unwrap(),
+            peer: ([127, 0, 0, 1], 1).into(),
         };
         engine.handle(Time::ZERO, opened, &mut actions);
         let bytes = greeting(number);

@@ -1,19 +1,19 @@
 //! Claims about the retained store, against a plain map and `topic::matches`.
 
 use super::*;
-use bytes::Bytes;
+use crate::message::Parts;
 use proptest::prelude::*;
 use ringwire_codec::mqtt::QoS;
 
 fn message(topic: &str, payload: &str) -> Arc<Message> {
-    Arc::new(Message {
-        topic: Bytes::copy_from_slice(topic.as_bytes()),
-        payload: Bytes::copy_from_slice(payload.as_bytes()),
-        properties: Bytes::new(),
+    Arc::new(Message::new(Parts {
+        topic,
+        payload: payload.as_bytes(),
+        properties: &[],
         qos: QoS::AtMostOnce,
         retain: true,
-        publisher: Bytes::new(),
-    })
+        publisher: &[],
+    }))
 }
 
 fn store(messages_max: usize, bytes_max: usize) -> Retained {
@@ -28,7 +28,9 @@ fn store(messages_max: usize, bytes_max: usize) -> Retained {
 fn topics(store: &Retained, filter: &str) -> Vec<String> {
     let mut found = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    store.for_each_match(filter, Time::ZERO, |message| found.push(text(&message.topic)));
+    store.for_each_match(filter, Time::ZERO, |message| {
+        found.push(text(message.topic_bytes()))
+    });
     found
 }
 
@@ -39,7 +41,7 @@ fn the_last_message_of_a_topic_is_kept_and_an_empty_one_clears_it() {
     assert_eq!(store.retain(message("a/b", "22"), None), Retention::Replaced);
     assert_eq!((store.len(), store.bytes()), (1, 5));
     assert_eq!(
-        store.find(b"a/b", Time::ZERO).map(|message| &*message.payload),
+        store.find(b"a/b", Time::ZERO).map(|message| message.payload()),
         Some(&b"22"[..])
     );
     assert_eq!(store.retain(message("a/b", ""), None), Retention::Cleared);

@@ -4,8 +4,8 @@
 //! the one shared copy. Frames are made when the first receiver of their kind is met and copied to all others.
 
 use crate::connection::Wire;
+use crate::message::Parts;
 use crate::{Message, Outbox};
-use bytes::Bytes;
 use ringwire_codec::mqtt::{PublishHead, QoS};
 use ringwire_codec::private::Frame as PrivateFrame;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ pub(crate) struct News<'a> {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     /// Client id of the publisher; empty for the node itself.
-    pub(crate) publisher: &'a Bytes,
+    pub(crate) publisher: &'a [u8],
     shared: Option<Arc<Message>>,
 }
 
 impl<'a> News<'a> {
     /// A publish, borrowed from the buffer it arrived in.
-    pub(crate) fn borrowed(publish: &ringwire_codec::mqtt::Publish<'a>, publisher: &'a Bytes) -> Self {
+    pub(crate) fn borrowed(publish: &ringwire_codec::mqtt::Publish<'a>, publisher: &'a [u8]) -> Self {
         Self {
             topic: publish.topic,
             payload: publish.payload,
@@ -40,30 +40,30 @@ impl<'a> News<'a> {
         }
     }
 
-    /// A message that is shared already. `None` for a topic that is not text: no client could have published it.
-    pub(crate) fn shared(message: &'a Arc<Message>) -> Option<Self> {
-        Some(Self {
-            topic: std::str::from_utf8(&message.topic).ok()?,
-            payload: &message.payload,
-            properties: &message.properties,
+    /// A message that is shared already.
+    pub(crate) fn shared(message: &'a Arc<Message>) -> Self {
+        Self {
+            topic: message.topic(),
+            payload: message.payload(),
+            properties: message.properties(),
             qos: message.qos,
             retain: message.retain,
-            publisher: &message.publisher,
+            publisher: message.publisher(),
             shared: Some(message.clone()),
-        })
+        }
     }
 
     /// The shared copy, made at most once.
     pub(crate) fn share(&mut self) -> &Arc<Message> {
         self.shared.get_or_insert_with(|| {
-            Arc::new(Message {
-                topic: Bytes::copy_from_slice(self.topic.as_bytes()),
-                payload: Bytes::copy_from_slice(self.payload),
-                properties: Bytes::copy_from_slice(self.properties),
+            Arc::new(Message::new(Parts {
+                topic: self.topic,
+                payload: self.payload,
+                properties: self.properties,
+                publisher: self.publisher,
                 qos: self.qos,
                 retain: self.retain,
-                publisher: self.publisher.clone(),
-            })
+            }))
         })
     }
 }
@@ -138,7 +138,7 @@ impl Frames {
             return false;
         }
         if large {
-            out.refer(news.share().payload.clone());
+            out.refer(news.share().clone());
         }
         true
     }
@@ -245,7 +245,7 @@ pub(crate) fn write_once(
         out.buffer[start] |= DUP;
     }
     if large {
-        out.refer(news.share().payload.clone());
+        out.refer(news.share().clone());
     }
     true
 }

@@ -7,9 +7,6 @@ use super::window::Outgoing;
 use ringwire_codec::mqtt::QoS;
 use std::collections::VecDeque;
 
-/// What a message costs beside its bytes: the structures that hold it.
-const OVERHEAD_BYTES: usize = 128;
-
 /// Messages waiting in one session.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -100,30 +97,29 @@ impl Queue {
     }
 }
 
-/// Bytes that a waiting message is charged with.
+/// Bytes that a waiting message is charged with: all that it takes, as if no other session had the same one.
 pub(crate) fn cost(outgoing: &Outgoing) -> usize {
-    let message = &outgoing.message;
-    OVERHEAD_BYTES + message.topic.len() + message.payload.len() + message.properties.len()
+    size_of::<Outgoing>() + outgoing.message.memory_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Message;
-    use bytes::Bytes;
+    use crate::message::Parts;
     use std::sync::Arc;
 
     fn queue(levels: &[QoS]) -> Queue {
         let mut queue = Queue::default();
         for (number, &qos) in levels.iter().enumerate() {
-            let message = Arc::new(Message {
-                topic: Bytes::from(number.to_string()),
-                payload: Bytes::new(),
-                properties: Bytes::new(),
+            let message = Arc::new(Message::new(Parts {
+                topic: &number.to_string(),
+                payload: &[],
+                properties: &[],
                 qos,
                 retain: false,
-                publisher: Bytes::new(),
-            });
+                publisher: &[],
+            }));
             queue.push(Outgoing {
                 message,
                 qos,
@@ -145,7 +141,7 @@ mod tests {
         ] {
             let mut queue = queue(levels);
             let victim = queue.drop_oldest().expect("something waits");
-            assert_eq!(victim.message.topic, gone, "{levels:?}");
+            assert_eq!(victim.message.topic(), gone, "{levels:?}");
             while queue.pop().is_some() {}
             assert_eq!(
                 (queue.bytes(), queue.unacknowledged),

@@ -43,8 +43,8 @@ pub(crate) struct Window {
     unsent: usize,
     /// The id last given; ids go up from 1.
     last: u16,
-    /// Ids went round once: those in use must be skipped from here on.
-    wrapped: bool,
+    /// Ids above `last` and below this one are not in use.
+    free_below: u32,
 }
 
 /// What to send for an entry that waits for its first sending on this connection.
@@ -84,19 +84,28 @@ impl Window {
         id
     }
 
+    /// The next id that is not in use. Ids given since the last look are behind `last`, so one look at all entries tells
+    /// how far the way is free.
     fn free_id(&mut self) -> u16 {
         loop {
-            self.last = match self.last {
-                u16::MAX => {
-                    self.wrapped = true;
-                    1
-                }
-                last => last + 1,
-            };
-            if !self.wrapped || self.entries.iter().all(|entry| entry.id != self.last) {
-                return self.last;
+            if self.last == u16::MAX {
+                (self.last, self.free_below) = (0, 0);
+            }
+            let next = self.last + 1;
+            let is_free = u32::from(next) < self.free_below || self.look_ahead() != Some(next);
+            self.last = next;
+            if is_free {
+                return next;
             }
         }
+    }
+
+    /// The lowest id in use above the last one.
+    fn look_ahead(&mut self) -> Option<u16> {
+        let in_use = self.entries.iter().map(|entry| entry.id);
+        let lowest = in_use.filter(|&id| id > self.last).min();
+        self.free_below = lowest.map_or(1 << 16, u32::from);
+        lowest
     }
 
     /// PUBACK: true when it ended a QoS 1 delivery.
@@ -180,18 +189,18 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
+    use crate::message::Parts;
 
     fn outgoing(qos: QoS) -> Outgoing {
         Outgoing {
-            message: Arc::new(Message {
-                topic: Bytes::from_static(b"t"),
-                payload: Bytes::new(),
-                properties: Bytes::new(),
+            message: Arc::new(Message::new(Parts {
+                topic: "t",
+                payload: &[],
+                properties: &[],
                 qos,
                 retain: false,
-                publisher: Bytes::new(),
-            }),
+                publisher: &[],
+            })),
             qos,
             retain: false,
             identifiers: None,
@@ -207,6 +216,25 @@ mod tests {
             assert!(window.acknowledge(id));
         }
         assert_eq!(window.push(outgoing(QoS::AtLeastOnce)), 2, "1 is in use");
+    }
+
+    #[test]
+    fn no_id_is_given_twice_however_often_ids_go_round_past_some_that_stay() {
+        let mut window = Window::default();
+        let mut kept = vec![];
+        for turn in 0..400_000u32 {
+            let id = window.push(outgoing(QoS::AtLeastOnce));
+            assert!(!kept.contains(&id), "{id} is in use");
+            if turn % 20_011 == 0 {
+                kept.push(id);
+            } else {
+                assert!(window.acknowledge(id));
+            }
+            if turn % 100_003 == 0 {
+                assert!(window.acknowledge(kept.remove(0)));
+            }
+        }
+        assert_eq!(window.len(), kept.len());
     }
 
     #[test]

@@ -331,9 +331,9 @@ impl Node {
 
 fn drain(outbox: &mut ringwire_core::Outbox, into: &mut Vec<u8>) {
     let mut at = 0;
-    for Reference { at: next, payload } in outbox.references.drain(..) {
+    for Reference { at: next, message } in outbox.references.drain(..) {
         into.extend_from_slice(&outbox.buffer[at..next]);
-        into.extend_from_slice(&payload);
+        into.extend_from_slice(message.payload());
         at = next;
     }
     into.extend_from_slice(&outbox.buffer[at..]);

@@ -30,7 +30,7 @@ impl Batch {
         let referred: usize = self
             .references
             .iter()
-            .map(|reference| reference.payload.len())
+            .map(|reference| reference.payload().len())
             .sum();
         self.buffer.len() + referred
     }
@@ -151,7 +151,7 @@ impl Flight {
         let mut from = 0;
         for reference in &self.batch.references {
             push_piece(&mut pieces, &mut skip, &self.batch.buffer[from..reference.at]);
-            push_piece(&mut pieces, &mut skip, &reference.payload);
+            push_piece(&mut pieces, &mut skip, reference.payload());
             from = reference.at;
             if pieces.len() >= PIECES_MAX {
                 pieces.truncate(PIECES_MAX);
@@ -178,19 +178,30 @@ fn push_piece(pieces: &mut Vec<libc::iovec>, skip: &mut usize, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
+    use ringwire_codec::mqtt::QoS;
+    use ringwire_core::Message;
+    use ringwire_core::message::Parts;
+    use std::sync::Arc;
 
     fn lengths(flight: &Flight) -> Vec<usize> {
         flight.pieces().iter().map(|piece| piece.iov_len).collect()
     }
 
     fn flight(references: usize) -> Flight {
+        let message = Arc::new(Message::new(Parts {
+            topic: "t",
+            payload: &[2; 100],
+            properties: &[],
+            publisher: &[],
+            qos: QoS::AtMostOnce,
+            retain: false,
+        }));
         let batch = Batch {
             buffer: vec![1; references * 2 + 1],
             references: (0..references)
                 .map(|index| Reference {
                     at: index * 2,
-                    payload: Bytes::from_static(&[2; 100]),
+                    message: message.clone(),
                 })
                 .collect(),
         };

@@ -3,12 +3,15 @@
 
 use super::*;
 use crate::HugePages;
-use bytes::Bytes;
+use ringwire_codec::mqtt::QoS;
+use ringwire_core::Message;
+use ringwire_core::message::Parts;
 use ringwire_core::outbox::Reference;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Instant;
 
 const ID: ConnectionId = ConnectionId {
@@ -235,7 +238,17 @@ fn a_batch_to_a_slow_reader_is_one_completion() {
 fn payloads_by_reference_arrive_between_their_frames() {
     let mut ring = ring(4, 64);
     let (server, client) = pair();
-    let payload = Bytes::from(vec![b'x'; 100_000]);
+    let payload = [b'x'; 10_000];
+    let message = |payload: &[u8]| {
+        Arc::new(Message::new(Parts {
+            topic: "t",
+            payload,
+            properties: &[],
+            publisher: &[],
+            qos: QoS::AtMostOnce,
+            retain: false,
+        }))
+    };
     // More than one sendmsg takes.
     let frames = 1_500;
     let batch = Batch {
@@ -243,7 +256,7 @@ fn payloads_by_reference_arrive_between_their_frames() {
         references: (0..frames)
             .map(|at| Reference {
                 at: at + 1,
-                payload: payload.slice(..1_000 + at),
+                message: message(&payload[..1_000 + at]),
             })
             .collect(),
     };

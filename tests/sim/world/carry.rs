@@ -232,7 +232,7 @@ fn contents(outbox: &Outbox) -> Vec<u8> {
     let mut from = 0;
     for reference in &outbox.references {
         bytes.extend(&outbox.buffer[from..reference.at]);
-        bytes.extend(&reference.payload);
+        bytes.extend_from_slice(reference.payload());
         from = reference.at;
     }
     bytes.extend(&outbox.buffer[from..]);
@@ -244,10 +244,10 @@ fn record_connection(trace: &mut Trace, connection: ConnectionId) {
 }
 
 fn record_message(trace: &mut Trace, message: &Message) {
-    trace.bytes(&message.topic);
-    trace.bytes(&message.payload);
-    trace.bytes(&message.properties);
-    trace.bytes(&message.publisher);
+    trace.bytes(message.topic_bytes());
+    trace.bytes(message.payload());
+    trace.bytes(message.properties());
+    trace.bytes(message.publisher());
     trace.word(message.qos as u64 * 2 + u64::from(message.retain));
 }
 
@@ -348,8 +348,8 @@ pub(super) fn describe(input: &Input<'_>) -> String {
 
 fn describe_parcel(parcel: &Parcel) -> String {
     let named = |message: &Message| {
-        let topic = String::from_utf8_lossy(&message.topic);
-        format!("{topic:?} {} qos {}", hex(&message.payload), message.qos as u8)
+        let topic = message.topic();
+        format!("{topic:?} {} qos {}", hex(message.payload()), message.qos as u8)
     };
     match parcel {
         Parcel::Publish(message) => format!("Publish {}", named(message)),

@@ -19,6 +19,7 @@ use crate::scenario::Scenario;
 use crate::trace::{Lines, Trace, hex};
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::input::SocketCause;
+use ringwire_core::message::Parts;
 use ringwire_core::placement::Placement;
 use ringwire_core::stats::Stats;
 use ringwire_core::{Actions, Engine, InterestMap, ListenerId, Message, Note, Parcel, ShardId, Time};
@@ -251,14 +252,14 @@ impl World {
     /// The administrator publishes on a shard.
     pub fn inject(&mut self, id: MessageId) {
         let sent = self.history.messages[id].clone();
-        let message = Arc::new(Message {
-            topic: sent.topic.clone().into_bytes().into(),
-            payload: sent.payload.into(),
-            properties: bytes::Bytes::new(),
+        let message = Arc::new(Message::new(Parts {
+            topic: &sent.topic,
+            payload: &sent.payload,
+            properties: &[],
+            publisher: &[],
             qos: sent.qos,
             retain: sent.retain,
-            publisher: bytes::Bytes::new(),
-        });
+        }));
         let shard = self.random.below(self.shards.len());
         let step = self.tick_step();
         self.took_message(shard, id, step, true);

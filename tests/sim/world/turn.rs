@@ -291,14 +291,14 @@ impl World {
 
     fn unload_parcel(&mut self, from: usize, to: usize, parcel: Parcel) {
         if let Parcel::Retain(message) = &parcel {
-            let topic = String::from_utf8_lossy(&message.topic).into_owned();
-            let home = self.placement.home(&message.topic).index();
+            let topic = message.topic().to_owned();
+            let home = self.placement.home(message.topic_bytes()).index();
             if home != to {
                 let text = format!("the write of {topic:?} went to shard {to}, its home is {home}");
                 self.fail(Failure::new("retained_lives_at_home", text));
             }
-            let stored: Option<MessageId> = self.history.message_of(&message.payload);
-            let stored = stored.filter(|id| self.history.messages[*id].payload == message.payload[..]);
+            let stored: Option<MessageId> = self.history.message_of(message.payload());
+            let stored = stored.filter(|id| self.history.messages[*id].payload == *message.payload());
             let step = self.step + 1;
             self.wrote(to, &topic, step, stored);
             if self.loses_write() {

@@ -4,11 +4,11 @@
 
 use super::super::{Flow, Wire};
 use crate::connect::{Greeting, Refusal};
+use crate::message::Parts;
 use crate::publish::topic_levels;
 use crate::settings::Mqtt;
 use crate::will::Will;
 use crate::{Actions, CloseReason, ConnectionId, Engine, Message};
-use bytes::Bytes;
 use ringwire_codec::mqtt::{
     ConnAck, Connect, Packet, Properties, Property, PropertyList, ReasonCode, Version, Will as WillPacket,
 };
@@ -237,14 +237,14 @@ fn will(packet: &WillPacket<'_>, client_id: &str) -> Will {
         }
     }
     Will {
-        message: Arc::new(Message {
-            topic: Bytes::copy_from_slice(packet.topic.as_bytes()),
-            payload: Bytes::copy_from_slice(packet.payload),
-            properties: Bytes::copy_from_slice(properties.as_properties().as_bytes()),
+        message: Arc::new(Message::new(Parts {
+            topic: packet.topic,
+            payload: packet.payload,
+            properties: properties.as_properties().as_bytes(),
+            publisher: client_id.as_bytes(),
             qos: packet.qos,
             retain: packet.retain,
-            publisher: Bytes::copy_from_slice(client_id.as_bytes()),
-        }),
+        })),
         delay_s,
     }
 }
