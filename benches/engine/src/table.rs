@@ -283,7 +283,7 @@ fn gather(outbox: &Outbox, into: &mut Vec<u8>) {
     let mut at = 0;
     for reference in &outbox.references {
         into.extend_from_slice(&outbox.buffer[at..reference.at]);
-        into.extend_from_slice(&reference.payload);
+        into.extend_from_slice(reference.payload());
         at = reference.at;
     }
     into.extend_from_slice(&outbox.buffer[at..]);
