@@ -109,7 +109,10 @@ fn functions(text: &str) -> Vec<(usize, usize)> {
     let begins = |line: &str| {
         let plain = line.replace("pub(crate)", "pub").replace("pub(super)", "pub");
         let head = plain.split('(').next().unwrap_or_default();
-        !line.trim_start().starts_with("//") && head.split_whitespace().any(|word| word == "fn")
+        let mut words = head.split_whitespace();
+        // A type, as of `field: fn(...)`, has no name behind its `fn`.
+        let is_named = words.any(|word| word == "fn") && words.next().is_some();
+        is_named && !line.trim_start().starts_with("//")
     };
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate().filter(|(_, line)| begins(line)) {
