@@ -35,7 +35,40 @@ impl Engine {
         if news.retain && self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
             self.recalls.arrived(to, news.topic, news.payload);
         }
-        self.send_or_keep(to, shape, false, news, actions);
+        if !self.send_at_once(to, shape, news, actions) {
+            self.send_or_keep(to, shape, false, news, actions);
+        }
+    }
+
+    /// The short way, which most deliveries take: QoS 0 to a client that reads, and for whom nothing waits. False, and
+    /// nothing was done, when it takes more thought.
+    fn send_at_once(
+        &mut self,
+        to: SessionId,
+        shape: Shape<'_>,
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) -> bool {
+        let session = self.sessions.get(to).expect("a subscriber has a session");
+        let (Some(id), None, QoS::AtMostOnce) = (session.connection, &session.queue, shape.qos) else {
+            return false;
+        };
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("a session's connection is live");
+        let size = self.scratch.frames.size(news, connection.wire, shape);
+        if size > connection.packet_size_max as usize
+            || actions.outbox(id).backlog() > self.settings.limits.outbox_bytes
+        {
+            return false;
+        }
+        connection.sent += 1;
+        let wire = connection.wire;
+        let written = self.scratch.frames.write(news, wire, shape, 0, actions.send(id));
+        assert!(written, "its size was checked");
+        self.count_sent(QoS::AtMostOnce, size);
+        true
     }
 
     /// Delivers a retained message: QoS 0 waits for room too, the client asked for it.
@@ -82,7 +115,7 @@ impl Engine {
             };
         };
         let connection = self.connections.get(id).expect("a session's connection is live");
-        if frame_size(news, connection.wire, shape) > connection.packet_size_max as usize {
+        if self.scratch.frames.size(news, connection.wire, shape) > connection.packet_size_max as usize {
             return Way::Drop(DropReason::TooLarge);
         }
         let full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;

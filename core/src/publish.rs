@@ -6,12 +6,14 @@
 
 use crate::access::Operation;
 use crate::connection::{Flow, Wire, held};
+use crate::index::Subscription;
 use crate::interest::ShardSet;
 use crate::limits::Limits;
 use crate::session::frame::{Frames, News, Shape};
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
-use ringwire_codec::mqtt::{Ack, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode};
+use ringwire_codec::mqtt::{Ack, Packet, PacketId, Property, Publish, QoS, ReasonCode};
 use ringwire_codec::topic;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// What became of a publish that a client offered.
@@ -30,7 +32,7 @@ pub(crate) enum Offer {
 /// Vectors of the hot path, kept from message to message.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    matches: Vec<Match>,
+    matches: Vec<(SessionId, Subscription)>,
     identifiers: Vec<u32>,
     pub(crate) frames: Frames,
     /// Client id of the publisher at hand.
@@ -49,16 +51,6 @@ impl Scratch {
             topic: String::new(),
         }
     }
-}
-
-/// One subscription that matches.
-#[derive(Clone, Copy, Debug)]
-struct Match {
-    session: SessionId,
-    qos: QoS,
-    retain_as_published: bool,
-    /// 0 for none.
-    identifier: u32,
 }
 
 impl Engine {
@@ -256,46 +248,37 @@ impl Engine {
     ) -> bool {
         let mut matches = std::mem::take(&mut self.scratch.matches);
         let mut identifiers = std::mem::take(&mut self.scratch.identifiers);
-        let mut not_local = 0;
-        matches.clear();
-        self.index.for_each_match(news.topic, |session, subscription| {
-            if subscription.no_local && from == Some(session) {
-                not_local += 1;
-                return;
-            }
-            matches.push(Match {
-                session,
-                qos: subscription.qos,
-                retain_as_published: subscription.retain_as_published,
-                identifier: subscription.identifier.map_or(0, |identifier| identifier.get()),
-            });
-        });
-        self.stats.drops[DropReason::NoLocal as usize] += not_local;
-        if !matches.is_sorted_by_key(|found| found.session) {
-            // The subscribers of one filter come sorted; only several filters need this. Does not allocate.
-            matches.sort_unstable_by_key(|found| (found.session, found.identifier));
+        self.index.matches(news.topic, &mut matches);
+        let found = !matches.is_empty();
+        if let Some(from) = from {
+            self.leave_out_local(from, &mut matches);
         }
         self.scratch.frames.clear();
-        for group in matches.chunk_by(|a, b| a.session == b.session) {
+        for group in matches.chunk_by(|a, b| a.0 == b.0) {
+            let identified = group
+                .iter()
+                .filter_map(|(_, subscription)| subscription.identifier);
             identifiers.clear();
-            identifiers.extend(
-                group
-                    .iter()
-                    .map(|found| found.identifier)
-                    .filter(|&identifier| identifier != 0),
-            );
-            let highest = group.iter().map(|found| found.qos).max().unwrap_or_default();
+            identifiers.extend(identified.map(NonZeroU32::get));
+            let subscriptions = group.iter().map(|(_, subscription)| subscription);
+            let highest = subscriptions.clone().map(|one| one.qos).max().unwrap_or_default();
             let shape = Shape {
                 qos: highest.min(news.qos),
-                retain: news.retain && group.iter().any(|found| found.retain_as_published),
+                retain: news.retain && subscriptions.clone().any(|one| one.retain_as_published),
                 identifiers: &identifiers,
             };
-            self.deliver(group[0].session, shape, news, actions);
+            self.deliver(group[0].0, shape, news, actions);
         }
-        let found = !matches.is_empty() || not_local > 0;
         self.scratch.matches = matches;
         self.scratch.identifiers = identifiers;
         found
+    }
+
+    /// A subscription with No Local does not hear what its own session publishes (5.0 section 3.8.3.1).
+    fn leave_out_local(&mut self, from: SessionId, matches: &mut Vec<(SessionId, Subscription)>) {
+        let before = matches.len();
+        matches.retain(|(session, subscription)| !(subscription.no_local && *session == from));
+        self.stats.drops[DropReason::NoLocal as usize] += (before - matches.len()) as u64;
     }
 
     pub(crate) fn count_received(&mut self, id: ConnectionId, qos: QoS) {
@@ -327,16 +310,12 @@ impl Engine {
         let Some(packet_id) = publish.packet_id else {
             return;
         };
-        let ack = Ack {
-            packet_id,
-            reason,
-            properties: Properties::EMPTY,
-        };
-        let packet = match publish.qos {
+        let packet: fn(_) -> _ = match publish.qos {
             QoS::AtMostOnce => return,
-            QoS::AtLeastOnce => Packet::PubAck(ack),
-            QoS::ExactlyOnce => Packet::PubRec(ack),
+            QoS::AtLeastOnce => Packet::PubAck,
+            QoS::ExactlyOnce => Packet::PubRec,
         };
+        let packet = packet(Ack::new(packet_id, reason));
         if !self.defer(id, &packet, actions) {
             self.answer(id, &packet, actions);
         }

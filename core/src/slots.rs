@@ -48,7 +48,18 @@ impl<T> Slots<T> {
     }
 
     /// Appends default elements until `index` is one.
+    #[inline]
     pub fn reach(&mut self, index: usize)
+    where
+        T: Default,
+    {
+        if index >= self.len {
+            self.grow(index);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, index: usize)
     where
         T: Default,
     {

@@ -56,6 +56,12 @@ impl<'a> Ack<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let tail = reason_len(version, self.reason, &self.properties);
+        if tail == 0 {
+            // Nearly every one; in one piece.
+            let [high, low] = self.packet_id.number().to_be_bytes();
+            out.extend_from_slice(&[packet_type.first_byte(), 2, high, low]);
+            return Ok(());
+        }
         packet_len(2 + tail)?;
         put_header(out, packet_type.first_byte(), 2 + tail);
         put_number(out, self.packet_id.number());

@@ -112,6 +112,18 @@ impl Frames {
         }
     }
 
+    /// Bytes of the frame that `wire` would carry; `usize::MAX` when it cannot say it. A frame that others may share is made.
+    pub(crate) fn size(&mut self, news: &News<'_>, wire: Wire, shape: Shape<'_>) -> usize {
+        if !shape.identifiers.is_empty() && wire == Wire::V5 {
+            return frame_size(news, wire, shape);
+        }
+        let large = news.payload.len() >= self.reference_bytes;
+        let slot = slot(wire, shape);
+        let made = self.made[slot].or_else(|| self.make(slot, news, wire, shape, large));
+        let apart = if large { news.payload.len() } else { 0 };
+        made.map_or(usize::MAX, |made| (made.end - made.start) as usize + apart)
+    }
+
     /// Appends the frame of `news` to an out box. False when the wire cannot say it.
     pub(crate) fn write(
         &mut self,
