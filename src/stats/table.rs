@@ -1,7 +1,7 @@
 //! The table of `--stats`: two snapshots of each shard become aligned text. Pure.
 //!
-//! A column is one row of [`COLUMNS`]: what it is called, its unit, its width and how its cell is made. Drops come last
-//! and without a width, by the names that the log and `/metrics` use, and only those that occurred.
+//! A column is one row of [`COLUMNS`]: what it is called, its unit, its width and how its cell is made. What was
+//! dropped or slowed down comes last and without a width, by the names of `/metrics`, and only what occurred.
 
 use ringwire_core::DropReason;
 use ringwire_shard::mailbox::ShardStats;
@@ -103,7 +103,7 @@ pub fn render(spans: &[Span<'_>], header: bool) -> String {
         line(
             &mut text,
             COLUMNS.iter().map(|column| column.title.to_owned()),
-            "drops",
+            "dropped, slowed down",
         );
         line(
             &mut text,
@@ -128,7 +128,7 @@ pub fn render(spans: &[Span<'_>], header: bool) -> String {
             after,
         };
         let cells = COLUMNS.iter().map(|column| (column.cell)(&change));
-        line(&mut text, cells, &change.drops());
+        line(&mut text, cells, &change.dropped());
     }
     text
 }
@@ -176,17 +176,31 @@ impl Change<'_> {
         self.percent(of, |stats| stats.uptime_us)
     }
 
-    fn drops(&self) -> String {
+    fn dropped(&self) -> String {
         let reasons = DropReason::ALL.iter().enumerate();
-        let dropped: Vec<_> = reasons
-            .map(|(index, reason)| (reason, self.grown(|stats| stats.engine.drops[index])))
+        let dropped = reasons.map(|(index, reason)| {
+            let times = self.grown(|stats| stats.engine.drops[index]);
+            (reason.name(), times)
+        });
+        let slowed = [
+            (
+                "publishers_slowed",
+                self.grown(|stats| stats.engine.publishers_slowed),
+            ),
+            (
+                "subscribers_lagging",
+                self.grown(|stats| stats.engine.subscribers_lagging),
+            ),
+        ];
+        let happened: Vec<_> = dropped
+            .chain(slowed)
             .filter(|(_, times)| *times > 0)
-            .map(|(reason, times)| format!("{} {}", reason.name(), count(times)))
+            .map(|(name, times)| format!("{name} {}", count(times)))
             .collect();
-        if dropped.is_empty() {
+        if happened.is_empty() {
             NOTHING.to_owned()
         } else {
-            dropped.join(", ")
+            happened.join(", ")
         }
     }
 }

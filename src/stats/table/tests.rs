@@ -19,7 +19,7 @@ fn span<'a>(shard: usize, before: &'a ShardStats, after: &'a ShardStats) -> Span
 }
 
 const HEADER: &str = "\
-shard  cpu      up  conns     in    out  busy  wait  spin  hits  turns inputs  full  calls  calls     buffers   dry mesh in mesh out depth  full queued  drops
+shard  cpu      up  conns     in    out  busy  wait  spin  hits  turns inputs  full  calls  calls     buffers   dry mesh in mesh out depth  full queued  dropped, slowed down
                  s         msg/s  msg/s     %     %     %     %     /s  /turn     %     /s   /msg  peak/given times      /s       /s  peak times  bytes  reason times
 ";
 
@@ -37,6 +37,7 @@ fn a_busy_and_a_quiet_shard() {
     after.engine.drops[DropReason::QueueFull as usize] = 1_005;
     after.engine.drops[DropReason::Expired as usize] = 3;
     after.engine.drops[DropReason::SlowConsumer as usize] = 2;
+    after.engine.publishers_slowed = 40;
     after.busy_us = 1_750_000;
     after.cpu_wait_us = 50_000;
     after.spin_us = 100_000;
@@ -54,7 +55,7 @@ fn a_busy_and_a_quiet_shard() {
     after.mesh_full = 1;
     let quiet = (at(10_000_500), at(12_000_500));
     let text = render(&[span(0, &before, &after), span(1, &quiet.0, &quiet.1)], true);
-    let expected = "    0    2      12  10050   100k  1.40M  87.5   2.5   5.0  75.0  20000   12.5   1.0  30000   0.02    812/2048     7    4000    15000    12     1    3MB  delivery.dropped.slow_consumer 2, delivery.dropped.queue_full 1000
+    let expected = "    0    2      12  10050   100k  1.40M  87.5   2.5   5.0  75.0  20000   12.5   1.0  30000   0.02    812/2048     7    4000    15000    12     1    3MB  delivery.dropped.slow_consumer 2, delivery.dropped.queue_full 1000, publishers_slowed 40
     1    3      12      0      0      0   0.0   0.0   0.0     -      0      -     -      0      -      0/2048     0       0        0     0     0      0  -
 ";
     assert_eq!(text, format!("{HEADER}{expected}"));
@@ -91,7 +92,7 @@ fn the_largest_numbers_keep_to_their_columns() {
     after.busy_us = 1_000_000;
     after.turns = 1;
     after.inputs = 1_000_000;
-    let header = HEADER.lines().next().unwrap().find("drops").unwrap();
+    let header = HEADER.lines().next().unwrap().find("dropped").unwrap();
     let text = render(&[span(63, &before, &after)], false);
     assert_eq!(text.rfind('-'), Some(header), "{text}");
 }
