@@ -6,7 +6,7 @@
 //! waits, all acknowledgements leave, in order.
 //!
 //! Bounded in time on both sides, so that a reader that reads nothing stops nobody: acknowledgements wait for at most
-//! `backpressure_ms`, and a subscriber that has slowed others for longer slows none until it has caught up.
+//! `backpressure_timeout_ms`, and a subscriber that has slowed others for longer slows none until it has caught up.
 
 use crate::connection::Wire;
 use crate::session::queue::Queue;
@@ -47,7 +47,7 @@ impl Engine {
         publisher: &[u8],
         actions: &mut Actions,
     ) {
-        let (patience_ms, now) = (self.settings.limits.backpressure_ms, self.now);
+        let (patience_ms, now) = (self.settings.limits.backpressure_timeout_ms, self.now);
         let high = self.settings.limits.backpressure();
         let Some(session) = self.sessions.get_mut(to) else {
             return;
@@ -131,7 +131,7 @@ impl Engine {
         let Some(id) = self.connection_of(publisher) else {
             return;
         };
-        let due = self.now + self.settings.limits.backpressure_ms;
+        let due = self.now + self.settings.limits.backpressure_timeout_ms;
         let connection = self
             .connections
             .get_mut(id)

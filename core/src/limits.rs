@@ -19,7 +19,7 @@ pub struct Limits {
     pub backpressure_messages: usize,
     /// Milliseconds for which acknowledgements wait at most, and after which a subscriber that is still behind slows
     /// nobody until it has caught up: one that does not read must not stop others. 0: nobody is slowed down.
-    pub backpressure_ms: u64,
+    pub backpressure_timeout_ms: u64,
     /// QoS 1/2 publishes on their way to a client that names no Receive Maximum. At it messages wait in the queue.
     pub inflight: u16,
     /// Receive Maximum that the server names: unacknowledged QoS 1/2 publishes from a client. Beyond: DISCONNECT 0x93.
@@ -51,7 +51,7 @@ impl Default for Limits {
             queue_bytes: 64 << 20,
             shard_queue_bytes: 1 << 30,
             backpressure_messages: 512,
-            backpressure_ms: 1_000,
+            backpressure_timeout_ms: 1_000,
             inflight: 128,
             receive_maximum: 1_024,
             subscriptions: 10_000,

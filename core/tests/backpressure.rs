@@ -10,7 +10,7 @@ fn node(shards: u16) -> Node {
     let mut settings = settings(shards);
     settings.limits.inflight = 1;
     settings.limits.backpressure_messages = 4;
-    settings.limits.backpressure_ms = 1_000;
+    settings.limits.backpressure_timeout_ms = 1_000;
     Node::with(settings)
 }
 

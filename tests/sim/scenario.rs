@@ -141,7 +141,7 @@ fn limits(random: &mut Random, tight: bool) -> Limits {
         shapes: if random.chance(20) { 1 } else { 32 },
         reference_bytes: *random.pick(&[64, 512, 4_096]),
         backpressure_messages: random.between(1, 20),
-        backpressure_ms: *random.pick(&[0, 20, 1_000]),
+        backpressure_timeout_ms: *random.pick(&[0, 20, 1_000]),
         ..Limits::default()
     };
     if !tight {
