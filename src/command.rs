@@ -1,5 +1,7 @@
 //! The command line: subcommands, flags, and what `--help` says. Flags become sources of the configuration.
 
+pub mod bench;
+
 use crate::config::{Source, TYPES};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -40,6 +42,9 @@ pub enum Command {
     Check(Options),
     /// Looks at this host and prints what it would change for the broker, why and how; changes nothing
     Tune(crate::tune::Arguments),
+    /// Loads a broker, ours or another, and says what it took: throughput, latency, CPU, memory, losses
+    #[command(after_help = bench::ABOUT)]
+    Bench(Box<bench::Bench>),
     /// Prints a configuration file with every key, its default, range and reason
     Example,
 }

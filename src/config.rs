@@ -7,7 +7,7 @@ mod check;
 mod example;
 mod form;
 mod mistake;
-mod number;
+pub mod number;
 mod schema;
 mod section;
 mod source;

@@ -3,6 +3,7 @@
 //! 1: the machine or another process is in the way; 2: the configuration or the command line is wrong. A panic is a
 //! bug of ours: one line that names the thread, then abort, because a node with a dead shard must not look alive.
 
+use crate::bench::BenchError;
 use crate::data::DataError;
 use ringwire_admin::BindError;
 use ringwire_shard::StartError;
@@ -47,6 +48,9 @@ pub enum Failure {
         "ringwire: error: the system refused what every start needs (signals, threads, random numbers): {0}"
     )]
     System(#[from] std::io::Error),
+    /// A bench that could not be made, or whose checks failed.
+    #[error("ringwire: error: {0}")]
+    Bench(#[from] BenchError),
     /// The drain took too long.
     #[error(
         "ringwire: error: not drained within {0:?}: connections were cut off; node.shutdown_timeout gives them longer"
@@ -61,7 +65,9 @@ impl Failure {
         let _ = writeln!(std::io::stderr(), "{self}");
         match self {
             Self::Configuration(_) | Self::File { .. } => ExitCode::from(2),
+            Self::Bench(error) if error.is_usage() => ExitCode::from(2),
             Self::LogFile { .. }
+            | Self::Bench(_)
             | Self::Data(_)
             | Self::Start(_)
             | Self::Admin(_)

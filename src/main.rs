@@ -5,6 +5,7 @@
 //! nothing about messages (`core/`) and moves none (`shard/`).
 #![forbid(unsafe_code)]
 
+mod bench;
 mod command;
 mod config;
 mod control;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve(&options),
         Command::Check(options) => check(&options),
         Command::Tune(arguments) => tuned(&arguments),
+        Command::Bench(options) => bench(&options),
         Command::Example => say(&config::example()),
     };
     match done {
@@ -101,6 +103,13 @@ fn tuned(arguments: &tune::Arguments) -> Result<(), Failure> {
     let allowed = cores::allowed();
     let config = configuration(&arguments.options, &allowed)?;
     say(&tune::tune(arguments, &config, &allowed))
+}
+
+/// The results are printed also when the checks failed: they say what.
+fn bench(options: &command::bench::Bench) -> Result<(), Failure> {
+    let (text, done) = bench::bench(options);
+    say(&text)?;
+    Ok(done?)
 }
 
 fn configuration(options: &Options, allowed: &[usize]) -> Result<Config, Failure> {

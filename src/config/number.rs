@@ -91,6 +91,21 @@ impl Number {
     }
 }
 
+/// `15s` or `0`, as flags of the command line write it.
+pub fn microseconds(text: &str) -> Option<u64> {
+    if text == "0" {
+        Some(0)
+    } else {
+        scaled(text, &TIMES)
+    }
+}
+
+/// `64` or `1KB`, as flags of the command line write it.
+pub fn bytes(text: &str) -> Option<u64> {
+    let plain = text.parse().ok();
+    plain.or_else(|| scaled(&text.replace("iB", "B"), &SIZES))
+}
+
 /// `"15s"` with the units' factors: digits, then one unit's name.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
