@@ -23,6 +23,9 @@ const WINDOW_QOS0_MIN: usize = 16;
 /// Messages under way of a publisher that is held by acknowledgements.
 const WINDOW_ACKNOWLEDGED: u32 = 100;
 
+/// Makes the clients of a scenario.
+type Cast = fn(&Roles) -> Vec<Group>;
+
 /// A scenario that can be asked for by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
@@ -36,7 +39,7 @@ pub struct Scenario {
     pub subscribers: usize,
     /// Idle clients, when the shape does not say.
     pub connections: usize,
-    groups: fn(&Roles) -> Vec<Group>,
+    groups: Cast,
 }
 
 /// Every scenario, in the order in which they are listed. The names of EMQ's suite come on top ([`SUITE`]).

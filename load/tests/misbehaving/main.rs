@@ -17,7 +17,7 @@ fn pairs(server: &Server, qos: QoS, per_second: f64) -> Plan {
         rate: Some(per_second),
         ..Shape::default()
     };
-    let mut plan = plan("p2p", &shape).unwrap();
+    let mut plan = plan("p2p", &shape).expect("a scenario");
     plan.targets = vec![server.address];
     plan.cores = vec![first_cpu()];
     plan.warmup = Duration::ZERO;
@@ -30,17 +30,17 @@ fn pairs(server: &Server, qos: QoS, per_second: f64) -> Plan {
 }
 
 fn first_cpu() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
     let mut lines = status.lines();
     let list = lines
         .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
-        .unwrap();
-    let first = list.trim().split([',', '-']).next().unwrap();
-    first.parse().unwrap()
+        .expect("a list of CPUs");
+    let first = list.trim().split([',', '-']).next().expect("a CPU");
+    first.parse().expect("a number")
 }
 
 fn outcome(plan: &Plan) -> Outcome {
-    run(plan, &mut |_| {}).unwrap()
+    run(plan, &mut |_| {}).expect("an outcome")
 }
 
 #[test]

@@ -61,15 +61,19 @@ pub struct Server {
 
 impl Server {
     pub fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Mutex::new(Shared::default()));
         let for_connections = Arc::clone(&shared);
         thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let shared = Arc::clone(&for_connections);
-                socket.set_nodelay(true).unwrap();
-                shared.lock().unwrap().sockets.push(socket.try_clone().unwrap());
+                socket.set_nodelay(true).expect("TCP_NODELAY");
+                shared
+                    .lock()
+                    .expect("no poison")
+                    .sockets
+                    .push(socket.try_clone().expect("a descriptor"));
                 let connection = Connection {
                     socket,
                     manner,
@@ -86,7 +90,7 @@ impl Server {
     pub fn seen(&self) -> Seen {
         // Publishers have gone, and what their threads still do about it is done in a moment.
         thread::sleep(Duration::from_millis(200));
-        self.shared.lock().unwrap().seen
+        self.shared.lock().expect("no poison").seen
     }
 }
 
@@ -118,7 +122,7 @@ impl Connection {
         }
         if self.held.take().is_some() {
             // It never followed the next one, because there was none.
-            let mut shared = self.shared.lock().unwrap();
+            let mut shared = self.shared.lock().expect("no poison");
             shared.seen.dropped += 1;
             shared.seen.held -= 1;
         }
@@ -126,7 +130,7 @@ impl Connection {
 
     fn say(&mut self, packet: &Packet<'_>) {
         let mut out = Vec::new();
-        packet.encode(Version::V311, &mut out).unwrap();
+        packet.encode(Version::V311, &mut out).expect("a packet");
         let _ = self.socket.write_all(&out);
     }
 
@@ -149,8 +153,8 @@ impl Connection {
             }
             Packet::Subscribe(subscribe) => {
                 for filter in subscribe.filters.iter() {
-                    let socket = self.socket.try_clone().unwrap();
-                    let mut shared = self.shared.lock().unwrap();
+                    let socket = self.socket.try_clone().expect("a descriptor");
+                    let mut shared = self.shared.lock().expect("no poison");
                     shared.subscribers.insert(filter.filter.to_owned(), socket);
                 }
                 self.say(&Packet::SubAck(SubAck {
@@ -175,7 +179,7 @@ impl Connection {
         }
         self.relay(publish, number);
         if self.manner.hang_up_after == Some(number) {
-            for socket in &self.shared.lock().unwrap().sockets {
+            for socket in &self.shared.lock().expect("no poison").sockets {
                 let _ = socket.shutdown(Shutdown::Both);
             }
         }
@@ -184,7 +188,7 @@ impl Connection {
     fn relay(&mut self, publish: &Publish<'_>, number: u64) {
         let mut payload = publish.payload.to_vec();
         let is = |misdeed: Option<u64>| misdeed == Some(number % PERIOD);
-        let mut shared = self.shared.lock().unwrap();
+        let mut shared = self.shared.lock().expect("no poison");
         shared.seen.published += 1;
         if is(self.manner.drop) || self.manner.drop == Some(0) {
             shared.seen.dropped += 1;
@@ -197,7 +201,7 @@ impl Connection {
         }
         if is(self.manner.corrupt) {
             shared.seen.corrupted += 1;
-            *payload.last_mut().unwrap() ^= 1;
+            *payload.last_mut().expect("a payload") ^= 1;
         }
         shared.send(publish.topic, &payload, publish.qos);
         if is(self.manner.double) {
@@ -226,7 +230,7 @@ impl Shared {
             payload,
         })
         .encode(Version::V311, &mut out)
-        .unwrap();
+        .expect("a PUBLISH");
         if socket.write_all(&out).is_ok() {
             self.seen.sent += 1;
         }
