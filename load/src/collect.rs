@@ -22,7 +22,7 @@ pub(crate) fn outcome(run: &Run<'_>, course: Course, reports: Vec<Report>) -> Ou
     let plan = run.plan;
     let seconds = (course.finish.at_ns - course.begin.at_ns) as f64 / 1e9;
     let messages = messages(run, &course, &reports);
-    let connections = connections(run, &course, &reports);
+    let connections = connections(run, &reports);
     let merge = |kind: fn(&Report) -> &Times| {
         let mut merged = tally::times();
         // Both grow as they need.
@@ -137,14 +137,17 @@ fn balance(run: &Run<'_>, reports: &[Report]) -> (u64, u64) {
     (lost, excess)
 }
 
-fn connections(run: &Run<'_>, course: &Course, reports: &[Report]) -> Connections {
+fn connections(run: &Run<'_>, reports: &[Report]) -> Connections {
+    let first = reports.iter().map(|report| report.tally.first_dial).min();
+    let last = reports.iter().map(|report| report.tally.last_made).max();
+    let nanoseconds = last.unwrap_or_default().saturating_sub(first.unwrap_or_default());
     Connections {
         wanted: run.layout.clients() as u64,
         made: total(reports, Count::Made),
         refused: total(reports, Count::Refused),
         lost: total(reports, Count::Lost),
         reasons: reasons(reports),
-        seconds: course.connecting_ns as f64 / 1e9,
+        seconds: nanoseconds as f64 / 1e9,
     }
 }
 

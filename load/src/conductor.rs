@@ -78,7 +78,6 @@ pub(crate) struct Course {
     pub connected: Memory,
     pub end: Memory,
     pub rss_peak: u64,
-    pub connecting_ns: u64,
     pub begin: Mark,
     pub finish: Mark,
     /// When everything had drained.
@@ -146,9 +145,6 @@ impl<'a> Conductor<'a> {
         loop {
             let totals = self.look()?;
             let (made, refused) = (totals.of(Count::Made), totals.of(Count::Refused));
-            if made > 0 {
-                self.course.connecting_ns = self.moved.1;
-            }
             if made + refused == wanted || self.stands_still(STALL) {
                 return if made == 0 {
                     Err(Halt::NobodyConnected)

@@ -139,6 +139,9 @@ fn check(plan: &Plan) -> Result<(), RunError> {
     if plan.end.after.is_none() && plan.end.messages.is_none() {
         return wrong("it has no end: neither a duration nor a number of messages".to_owned());
     }
+    if plan.source_addresses > 0 && !plan.targets.iter().all(|target| target.ip().is_loopback()) {
+        return wrong("source addresses 127.0.0.2 and up reach only a broker on this machine".to_owned());
+    }
     if plan.groups.iter().all(|group| group.count == 0) {
         return wrong("it has no clients".to_owned());
     }

@@ -20,8 +20,11 @@ const UNDER_WAY_QOS0: usize = 4_000;
 /// The least that each of many QoS 0 publishers has under way.
 const WINDOW_QOS0_MIN: usize = 16;
 
+/// Bytes of all messages under way: a hundred large ones are a queue, not a load.
+const UNDER_WAY_BYTES: usize = 8 << 20;
+
 /// Messages under way of a publisher that is held by acknowledgements.
-const WINDOW_ACKNOWLEDGED: u32 = 100;
+const WINDOW_ACKNOWLEDGED: usize = 100;
 
 /// Makes the clients of a scenario.
 type Cast = fn(&Roles) -> Vec<Group>;
@@ -303,8 +306,18 @@ impl Roles {
             Protocol::Raw if matches!(scenario.name, "shared" | "mixed" | "conn") => {
                 refuse("the raw relay", "it has rooms and nothing else")
             }
+            Protocol::Raw if self.mixes_streams(scenario) => refuse(
+                "the raw relay",
+                "it knows no messages: several publishers in a room may have one under way each, and no more",
+            ),
             Protocol::Private | Protocol::Raw => Ok(()),
         }
+    }
+
+    /// Whether a subscriber hears several publishers whose messages may be torn apart between two reads.
+    fn mixes_streams(&self, scenario: &Scenario) -> bool {
+        let is_single = self.rate.is_none() && self.window.unwrap_or(1) == 1;
+        scenario.name == "fan-in" || scenario.name == "wildcard" && !is_single
     }
 
     /// The topic of a publisher: its own, or the one room of a relay, which knows no wildcards.
@@ -338,10 +351,13 @@ impl Roles {
     }
 
     fn default_window(&self) -> u32 {
-        match self.qos {
-            QoS::AtMostOnce => (UNDER_WAY_QOS0 / self.publishers.max(1)).max(WINDOW_QOS0_MIN) as u32,
+        let publishers = self.publishers.max(1);
+        let messages = match self.qos {
+            QoS::AtMostOnce => (UNDER_WAY_QOS0 / publishers).max(WINDOW_QOS0_MIN),
             QoS::AtLeastOnce | QoS::ExactlyOnce => WINDOW_ACKNOWLEDGED,
-        }
+        };
+        let large = UNDER_WAY_BYTES / publishers / self.payload_bytes.max(1);
+        messages.min(large.max(1)) as u32
     }
 
     fn publishers(&self, topic: &str, fanout: usize) -> Group {
@@ -432,7 +448,7 @@ fn mixed(roles: &Roles) -> Vec<Group> {
         publishers.name = format!("pub-q{level}");
         if let Some(publishing) = &mut publishers.publishing {
             publishing.qos = qos;
-            publishing.pace = roles.pace(WINDOW_ACKNOWLEDGED);
+            publishing.pace = roles.pace(WINDOW_ACKNOWLEDGED as u32);
         }
         groups.extend([subscribers, publishers]);
     }

@@ -33,6 +33,9 @@ pub(crate) struct Tally {
     pub(crate) latency: Times,
     pub(crate) acknowledged: Times,
     pub(crate) connecting: Times,
+    /// On the run's clock: the first connect(), and the last success.
+    pub(crate) first_dial: u64,
+    pub(crate) last_made: u64,
     /// Why clients were refused or lost.
     pub(crate) reasons: HashMap<String, u64>,
     /// Largest latency since the board was told.
@@ -50,6 +53,8 @@ impl Tally {
             latency: times(),
             acknowledged: times(),
             connecting: times(),
+            first_dial: u64::MAX,
+            last_made: 0,
             reasons: HashMap::new(),
             latency_max_ns: 0,
             measure_from: u64::MAX,

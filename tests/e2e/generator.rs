@@ -204,6 +204,40 @@ fn a_thousand_idle_clients_connect_at_the_rate_that_was_asked_for() {
 }
 
 #[test]
+fn idle_clients_keep_their_connections_with_pings() {
+    let broker = Broker::start(1);
+    for protocol in [
+        Protocol::Mqtt(Version::V5),
+        Protocol::Mqtt(Version::V311),
+        Protocol::Private,
+    ] {
+        let shape = Shape {
+            protocol: Some(protocol),
+            connections: Some(20),
+            ..Shape::default()
+        };
+        let mut plan = short(&broker, "conn", &shape);
+        plan.keepalive_s = 1;
+        plan.end.after = Some(Duration::from_secs(4));
+        flawless(&plan);
+    }
+}
+
+#[test]
+fn messages_larger_than_any_buffer_arrive_whole() {
+    let broker = Broker::start(2);
+    for qos in LEVELS {
+        let shape = Shape {
+            qos: Some(qos),
+            payload_bytes: Some(300_000),
+            publishers: Some(2),
+            ..Shape::default()
+        };
+        assert!(flawless(&short(&broker, "p2p", &shape)).messages.delivered > 0);
+    }
+}
+
+#[test]
 fn a_run_ends_after_so_many_messages() {
     let broker = Broker::start(1);
     let mut plan = short(&broker, "p2p", &Shape::default());

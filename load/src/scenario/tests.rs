@@ -83,6 +83,52 @@ fn what_makes_no_sense_is_refused_in_words() {
 }
 
 #[test]
+fn a_relay_that_knows_no_messages_is_given_no_streams_to_mix() {
+    let of = |name: &str, window| {
+        plan(
+            name,
+            &Shape {
+                protocol: Some(Protocol::Raw),
+                window,
+                ..Shape::default()
+            },
+        )
+    };
+    for name in ["p2p", "fan-out", "echo", "wildcard"] {
+        assert!(of(name, None).is_ok(), "{name}");
+    }
+    assert!(of("p2p", Some(9)).is_ok());
+    for (name, window) in [("fan-in", None), ("wildcard", Some(2)), ("shared", None)] {
+        assert!(
+            matches!(of(name, window), Err(ScenarioError::Protocol { .. })),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn large_messages_and_many_publishers_have_smaller_windows() {
+    let window = |publishers, payload_bytes, qos| {
+        let shape = Shape {
+            publishers: Some(publishers),
+            payload_bytes: Some(payload_bytes),
+            qos: Some(qos),
+            ..Shape::default()
+        };
+        match publishing(&plan("p2p", &shape).unwrap()).pace {
+            Pace::Window { messages, .. } => messages,
+            Pace::Rate { .. } => 0,
+        }
+    };
+    assert_eq!(window(1, 64, QoS::AtMostOnce), 4_000);
+    assert_eq!(window(10, 64, QoS::AtMostOnce), 400);
+    assert_eq!(window(1_000, 64, QoS::AtMostOnce), 16);
+    assert_eq!(window(1, 64, QoS::AtLeastOnce), 100);
+    assert_eq!(window(1, 1 << 20, QoS::AtLeastOnce), 8);
+    assert_eq!(window(100, 1 << 20, QoS::AtLeastOnce), 1);
+}
+
+#[test]
 fn names_of_the_suite_say_clients_topics_and_rate() {
     let conn = plan("conn-tcp-1M-5K", &Shape::default()).unwrap();
     assert_eq!(

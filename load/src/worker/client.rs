@@ -59,6 +59,8 @@ pub(crate) struct Client {
     pub partial: Vec<u8>,
     /// When connect() was called; afterwards, when something was last sent.
     pub since: u64,
+    /// Seconds after which the broker may give it up; 0: never.
+    pub keepalive_s: u16,
     /// SUBACKs that are waited for.
     pub subscribing: u32,
     pub publisher: Option<Box<Publisher>>,
@@ -109,6 +111,11 @@ impl Client {
             is_dirty: false,
             partial: Vec::new(),
             since: 0,
+            keepalive_s: match dialect {
+                // Its field has eight bits.
+                Dialect::Private => run.plan.keepalive_s.min(u16::from(u8::MAX)),
+                Dialect::Mqtt(_) | Dialect::Raw => run.plan.keepalive_s,
+            },
             subscribing: 0,
             publisher,
             echo,
@@ -125,7 +132,7 @@ impl Client {
         let credentials = plan.credentials.as_ref();
         let identity = Identity {
             client_id: &client_id,
-            keepalive_s: plan.keepalive_s,
+            keepalive_s: self.keepalive_s,
             credentials: credentials.map(|(username, password)| (username.as_str(), password.as_str())),
         };
         self.stage = Stage::Greeting;

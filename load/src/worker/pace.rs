@@ -20,6 +20,9 @@ const SPIN: u64 = 60_000;
 /// Bytes that a publisher writes on top of a send that is outstanding.
 const BEHIND_BYTES: usize = 256 << 10;
 
+/// Bytes that a publisher writes in one turn; more follows when they are sent.
+const TURN_BYTES: usize = 1 << 20;
+
 /// A worker's schedule.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
@@ -130,7 +133,10 @@ impl Worker<'_> {
         if client.stage != Stage::Ready || client.is_sending && client.out.len() > BEHIND_BYTES {
             return;
         }
-        let room = publisher.room(client.is_sending);
+        let batch = (TURN_BYTES / publisher.message_bytes()).max(1);
+        let room = publisher
+            .room(client.is_sending)
+            .min(u32::try_from(batch).unwrap_or(u32::MAX));
         if room > 0 {
             publisher.publish(room, self.desk.now, &self.desk.run.mint, &mut client.out);
             publisher.count(room, &mut self.desk.tally);

@@ -155,6 +155,11 @@ impl Publisher {
         room
     }
 
+    /// The bytes of a message, at least.
+    pub(crate) fn message_bytes(&self) -> usize {
+        self.payload_bytes.max(1)
+    }
+
     /// Deliveries came.
     pub(crate) fn credit(&mut self, deliveries: u32, now: u64) {
         self.done = (self.done + u64::from(deliveries)).min(self.sent * self.fanout);

@@ -197,6 +197,9 @@ impl Client {
         {
             publisher.limit(maximum);
         }
+        if let Some(seconds) = connack.properties.server_keep_alive() {
+            self.keepalive_s = seconds;
+        }
         self.greeted(desk);
         Ok(())
     }
@@ -206,6 +209,7 @@ impl Client {
         if self.stage == Stage::Greeting {
             self.stage = Stage::Ready;
             desk.tally.add(Count::Made, 1);
+            desk.tally.last_made = desk.now;
             let took = desk.now.saturating_sub(self.since);
             desk.tally.connecting.saturating_record(took.max(1));
         }

@@ -58,6 +58,7 @@ impl Worker<'_> {
             let target = dialer::target(plan, client.member, number);
             client.stage = Stage::Dialing;
             client.since = self.desk.now;
+            self.desk.tally.first_dial = self.desk.tally.first_dial.min(client.since);
             match dial::socket(&target, dialer::source(plan, number)) {
                 Ok(socket) => {
                     self.ring
@@ -113,7 +114,6 @@ impl Worker<'_> {
     pub(super) fn chores(&mut self) {
         let now = self.desk.now;
         self.next_chores = now + CHORES;
-        let keepalive = f64::from(self.desk.run.plan.keepalive_s) * KEEPALIVE_PART * SECOND as f64;
         for slot in 0..self.clients.len() as u32 {
             let client = &mut self.clients[slot as usize];
             if client.stage != Stage::Ready {
@@ -126,11 +126,7 @@ impl Worker<'_> {
             {
                 self.pace.list(client, slot);
             }
-            let keepalive = match client.dialect {
-                // Its field has eight bits.
-                frame::Dialect::Private => keepalive.min(255.0 * KEEPALIVE_PART * SECOND as f64),
-                frame::Dialect::Mqtt(_) | frame::Dialect::Raw => keepalive,
-            };
+            let keepalive = f64::from(client.keepalive_s) * KEEPALIVE_PART * SECOND as f64;
             if keepalive > 0.0 && now.saturating_sub(client.since) as f64 > keepalive {
                 client.since = now;
                 frame::ping(client.dialect, &mut client.out);

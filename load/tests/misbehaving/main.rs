@@ -201,3 +201,41 @@ fn what_is_not_mqtt_ends_the_connection_with_a_reason() {
         .to_string();
     assert!(error.contains("the broker sent what is not MQTT"), "{error}");
 }
+
+#[test]
+fn a_server_that_falls_silent_does_not_hang_the_run() {
+    let server = Server::start(Manner {
+        mute_after: Some(50),
+        ..Manner::default()
+    });
+    let mut plan = pairs(&server, QoS::AtLeastOnce, 1_000.0);
+    for publishing in plan
+        .groups
+        .iter_mut()
+        .filter_map(|group| group.publishing.as_mut())
+    {
+        publishing.pace = Pace::Rate {
+            per_second: 1_000.0,
+            window: 10,
+        };
+    }
+    plan.end.after = Some(Duration::from_secs(600));
+    let error = run(&plan, &mut |_| {}).unwrap_err();
+    let RunError::Stalled { phase, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(*phase, "measuring");
+}
+
+#[test]
+fn a_refused_subscription_ends_the_run_with_its_reason() {
+    let server = Server::start(Manner {
+        refuse_filters: true,
+        ..Manner::default()
+    });
+    let error = run(&pairs(&server, QoS::AtLeastOnce, 1_000.0), &mut |_| {}).unwrap_err();
+    let RunError::SubscriptionsRefused { refused, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(*refused, 2);
+}

@@ -31,6 +31,10 @@ pub struct Manner {
     pub refuse: bool,
     /// Answers a CONNECT with what is no packet.
     pub babble: bool,
+    /// Refuses every subscription.
+    pub refuse_filters: bool,
+    /// Answers nothing after so many messages of a publisher.
+    pub mute_after: Option<u64>,
     /// Closes every connection after so many messages.
     pub hang_up_after: Option<u64>,
 }
@@ -160,7 +164,7 @@ impl Connection {
                 self.say(&Packet::SubAck(SubAck {
                     packet_id: subscribe.packet_id,
                     properties: Properties::EMPTY,
-                    reasons: &[1],
+                    reasons: if self.manner.refuse_filters { &[0x80] } else { &[1] },
                 }));
             }
             Packet::Publish(publish) => self.published(publish),
@@ -171,6 +175,9 @@ impl Connection {
     fn published(&mut self, publish: &Publish<'_>) {
         let number = self.messages;
         self.messages += 1;
+        if self.manner.mute_after.is_some_and(|last| number > last) {
+            return;
+        }
         if let (100, Some(pause)) = (number, self.manner.pause) {
             thread::sleep(pause);
         }
