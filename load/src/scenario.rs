@@ -20,8 +20,8 @@ const UNDER_WAY_QOS0: usize = 4_000;
 /// The least that each of many QoS 0 publishers has under way.
 const WINDOW_QOS0_MIN: usize = 16;
 
-/// Bytes of all messages under way: a hundred large ones are a queue, not a load.
-const UNDER_WAY_BYTES: usize = 8 << 20;
+/// Bytes of all messages under way: more are a queue and not a load, and brokers limit those.
+const UNDER_WAY_BYTES: usize = 1 << 20;
 
 /// Messages under way of a publisher that is held by acknowledgements.
 const WINDOW_ACKNOWLEDGED: usize = 100;
