@@ -9,6 +9,7 @@ use ringwire_core::index::{Index, Subscription};
 use ringwire_core::interest::Interest;
 use ringwire_core::limits::Limits;
 use ringwire_core::message::Parts;
+use ringwire_core::placement::Placement;
 use ringwire_core::retained::Retained;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_core::wheel::Wheel;
@@ -183,21 +184,24 @@ fn greeting(number: usize) -> Vec<u8> {
     bytes
 }
 
-fn idle_clients(count: usize) -> (Engine, Actions) {
+fn settings(shards: u16, clients: usize) -> Arc<Settings> {
     let listener = Listener {
         name: "mqtt".into(),
-        max_connections: count,
+        max_connections: clients,
         protocol: Protocol::Mqtt(Mqtt::default()),
     };
-    let settings = Settings {
-        shards: 1,
+    Arc::new(Settings {
+        shards,
         placement_key: [1, 2],
         seed: 7,
         listeners: vec![listener],
         limits: Limits::default(),
         access: Default::default(),
-    };
-    let mut engine = Engine::new(ShardId(0), Arc::new(settings), Arc::new(InterestMap::new(7)));
+    })
+}
+
+fn idle_clients(count: usize) -> (Engine, Actions) {
+    let mut engine = Engine::new(ShardId(0), settings(1, count), Arc::new(InterestMap::new(7)));
     let mut actions = Actions::default();
     for number in 0..count {
         let connection = ConnectionId {
@@ -232,4 +236,65 @@ fn idle_clients(count: usize) -> (Engine, Actions) {
 fn an_idle_client_with_one_subscription_costs_at_most_560_bytes() {
     let each = bytes_each("idle client", || idle_clients(COUNT));
     assert!(each <= 560, "{each}");
+}
+
+/// Not close to where a table of one shard, of half or of an eighth of them doubles.
+const SPREAD: usize = 24_000;
+
+/// Heap bytes of each of `SPREAD` clients with a subscription of their own, at home on one of so many shards.
+fn spread_client_bytes(shards: u16) -> usize {
+    let settings = settings(shards, SPREAD);
+    let placement = Placement::new(settings.placement_key, shards);
+    let interest = Arc::new(InterestMap::new(settings.seed));
+    let mut engines: Vec<_> = (0..shards)
+        .map(|shard| Engine::new(ShardId(shard), settings.clone(), interest.clone()))
+        .collect();
+    let mut slots = vec![0; usize::from(shards)];
+    let before = BYTES.with(Cell::get);
+    for number in 0..SPREAD {
+        let home = placement.home(format!("client-{number:06}").as_bytes()).index();
+        let connection = ConnectionId {
+            slot: slots[home],
+            generation: 0,
+        };
+        slots[home] += 1;
+        let opened = Input::Opened {
+            connection,
+            listener: ListenerId(0),
+            peer: "127.0.0.1:1".parse().unwrap(),
+        };
+        tell(&mut engines, home, opened);
+        let bytes = &greeting(number);
+        tell(&mut engines, home, Input::Received { connection, bytes });
+    }
+    let bytes = BYTES.with(Cell::get) - before;
+    let subscriptions: u64 = engines.iter().map(|engine| engine.stats().subscriptions).sum();
+    assert_eq!(subscriptions as usize, SPREAD);
+    bytes as usize / SPREAD
+}
+
+/// Tells an engine, and the others what it posts to them (who has retained messages). What is to be said to clients is
+/// the shard's: it weighs nothing here.
+fn tell(engines: &mut [Engine], shard: usize, input: Input<'_>) {
+    let mut actions = Actions::default();
+    engines[shard].handle(Time::ZERO, input, &mut actions);
+    assert!(actions.hand_overs.is_empty() && actions.closes.is_empty());
+    for (to, parcel) in actions.posts {
+        let from = ShardId(shard as u16);
+        tell(engines, to.index(), Input::Parcel { from, parcel });
+    }
+}
+
+#[test]
+fn a_client_and_its_subscription_weigh_the_same_on_two_shards_and_on_eight() {
+    let [one, two, eight] = [1, 2, 8].map(spread_client_bytes);
+    println!("client with a subscription: {one} bytes on 1 shard, {two} on 2, {eight} on 8");
+    assert!(
+        eight <= two + two / 20,
+        "{two} bytes each on 2 shards, {eight} on 8: something is kept on every shard"
+    );
+    assert!(
+        two <= one + 64,
+        "{one} bytes each on 1 shard, {two} on 2: more than an entry of the interest map"
+    );
 }

@@ -50,7 +50,13 @@ pub struct Desk {
     actions: Vec<Actions>,
     /// Shards that have something to carry out.
     busy: Vec<ShardId>,
+    /// Out buffers to use again, as the shard keeps them.
+    spare: Vec<Vec<u8>>,
 }
+
+/// As in the shard.
+const SPARE_BUFFERS_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 64 << 10;
 
 /// Settings of a desk: nothing is in the way of a bench.
 pub fn settings(shards: u16) -> Settings {
@@ -87,6 +93,7 @@ impl Desk {
                 .collect(),
             actions: (0..shards).map(|_| Actions::default()).collect(),
             busy: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -148,13 +155,7 @@ impl Desk {
         for id in dirty.drain(..) {
             let outbox = self.actions[shard.index()].outbox(id);
             sent(Peer { shard, id }, outbox);
-            outbox.dirty = false;
-            outbox.buffer.clear();
-            outbox.references.clear();
-            outbox.reference_bytes = 0;
-            if std::mem::take(&mut outbox.watch) {
-                self.tell(shard, Input::Drained { connection: id });
-            }
+            self.write(shard, id);
         }
         for (id, reason) in std::mem::take(&mut self.actions[shard.index()].closes) {
             assert_eq!(reason, CloseReason::Normal, "nobody on a desk is thrown out");
@@ -167,6 +168,26 @@ impl Desk {
         }
         if actions.dirty.is_empty() {
             actions.dirty = dirty;
+        }
+    }
+
+    /// As `Wire::write`, with a socket that takes everything before the next turn: an idle connection has no buffer.
+    fn write(&mut self, shard: ShardId, id: ConnectionId) {
+        let outbox = self.actions[shard.index()].outbox(id);
+        outbox.dirty = false;
+        let sent = std::mem::replace(&mut outbox.buffer, self.spare.pop().unwrap_or_default());
+        let unused = std::mem::take(&mut outbox.buffer);
+        drop(std::mem::take(&mut outbox.references));
+        outbox.reference_bytes = 0;
+        let wants_more = std::mem::take(&mut outbox.watch);
+        for mut buffer in [sent, unused] {
+            if (1..=SPARE_BYTES_MAX).contains(&buffer.capacity()) && self.spare.len() < SPARE_BUFFERS_MAX {
+                buffer.clear();
+                self.spare.push(buffer);
+            }
+        }
+        if wants_more {
+            self.tell(shard, Input::Drained { connection: id });
         }
     }
 
