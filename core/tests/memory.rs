@@ -261,7 +261,7 @@ fn spread_client_bytes(shards: u16) -> usize {
         let opened = Input::Opened {
             connection,
             listener: ListenerId(0),
-            peer: "127.0.0.1:1".parse().unwrap(),
+            peer: ([127, 0, 0, 1], 1).into(),
         };
         tell(&mut engines, home, opened);
         let bytes = &greeting(number);

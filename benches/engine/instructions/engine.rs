@@ -120,6 +120,30 @@ fn wildcard() -> Ready {
     ready(table, UNITS)
 }
 
+/// One publisher and a thousand devices, each with a topic of its own: more than the index remembers.
+fn devices() -> Ready {
+    let mut table = Table::new(1);
+    let publisher = table.mqtt("publisher", V311, 0);
+    let topics: Vec<_> = (0..1_000)
+        .map(|number| format!("devices/{number:07}/command"))
+        .collect();
+    for (number, topic) in topics.iter().enumerate() {
+        let device = table.mqtt(&format!("device-{number}"), V311, 0);
+        table.subscribe(device, topic, QoS::AtMostOnce);
+    }
+    let mut next = topics.iter().cycle();
+    rounds(&mut table, UNITS, |table| {
+        let mut bytes = Vec::new();
+        for topic in next.by_ref().take(BATCH) {
+            bytes.extend(table.publishes(publisher, &Message::new(topic, QoS::AtMostOnce), 1));
+        }
+        table.say([(publisher, bytes)]);
+        table.settle();
+        BATCH
+    });
+    ready(table, UNITS)
+}
+
 /// Publisher and subscriber at home on different shards.
 fn across(message: Message<'_>) -> Ready {
     let mut table = Table::new(2);
@@ -266,6 +290,7 @@ fn pings() -> Ready {
 #[bench::qos0_fan_out_50(publish(V311, qos(QoS::AtMostOnce), 50, BATCH))]
 #[bench::qos0_fan_out_50_large(publish(V311, large(), 50, 4))]
 #[bench::qos0_wildcard_50x50(wildcard())]
+#[bench::qos0_to_1k_devices(devices())]
 #[bench::qos1_pair(publish(V311, qos(QoS::AtLeastOnce), 1, BATCH))]
 #[bench::qos1_pair_lone(publish(V311, qos(QoS::AtLeastOnce), 1, 1))]
 #[bench::qos1_pair_v5(publish(V5, qos(QoS::AtLeastOnce), 1, BATCH))]
