@@ -142,10 +142,16 @@ impl<'a> Conductor<'a> {
     fn connect(&mut self) -> Result<(), Halt> {
         self.enter(Phase::Connecting);
         let wanted = self.run.layout.clients() as u64;
+        let interval = self
+            .run
+            .plan
+            .connect_rate
+            .map_or(0.0, |rate| SECOND as f64 / rate);
+        let patience = STALL.max((3.0 * interval) as u64);
         loop {
             let totals = self.look()?;
             let (made, refused) = (totals.of(Count::Made), totals.of(Count::Refused));
-            if made + refused == wanted || self.stands_still(STALL) {
+            if made + refused == wanted || self.stands_still(patience) {
                 return if made == 0 {
                     Err(Halt::NobodyConnected)
                 } else {

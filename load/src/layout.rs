@@ -142,6 +142,12 @@ fn check(plan: &Plan) -> Result<(), RunError> {
     if plan.source_addresses > 0 && !plan.targets.iter().all(|target| target.ip().is_loopback()) {
         return wrong("source addresses 127.0.0.2 and up reach only a broker on this machine".to_owned());
     }
+    if plan
+        .connect_rate
+        .is_some_and(|rate| !rate.is_finite() || rate <= 0.0)
+    {
+        return wrong("its connections a second are not above 0".to_owned());
+    }
     if plan.groups.iter().all(|group| group.count == 0) {
         return wrong("it has no clients".to_owned());
     }

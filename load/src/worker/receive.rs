@@ -227,3 +227,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
