@@ -4,11 +4,13 @@
 //! The load itself is `ringwire-load`'s; here are the command line's meaning, tables, JSON, the HTML report, and the
 //! starting and stopping of the brokers that are compared.
 
+mod chart;
 mod checks;
 mod compare;
 mod error;
 mod figures;
 mod goals;
+mod page;
 mod planning;
 mod progress;
 mod report;
@@ -69,7 +71,11 @@ fn run(options: &Run) -> Result<Printed, BenchError> {
     };
     let loss_counts = options.results.strict || report.plan.qos_most > 0;
     let failures = checks::failures(&report.outcome, loss_counts);
-    let text = written(&options.results, &report, table::run(&report))?;
+    let text = written(
+        &options.results,
+        &report,
+        (table::run(&report), page::run(&report)),
+    )?;
     let verdict = match failures.as_slice() {
         [] => Ok(()),
         failures => Err(BenchError::Checks(failures.join(", "))),
@@ -107,12 +113,23 @@ fn with_protocol_of(targets: &[Target], load: &Load) -> Load {
 
 fn compare(options: &Compare) -> Result<Printed, BenchError> {
     let comparison = compare::compare(options)?;
-    let text = written(&options.results, &comparison, table::comparison(&comparison))?;
+    let text = written(
+        &options.results,
+        &comparison,
+        (table::comparison(&comparison), page::comparison(&comparison)),
+    )?;
     Ok((text, compare::judge(options, &comparison)))
 }
 
 /// Writes the files; what is left for standard output.
-fn written(results: &Results, report: &impl Serialize, table: String) -> Result<String, BenchError> {
+fn written(
+    results: &Results,
+    report: &impl Serialize,
+    (table, page): (String, String),
+) -> Result<String, BenchError> {
+    if let Some(path) = &results.html {
+        write_file(path, &page)?;
+    }
     let Some(path) = &results.json else {
         return Ok(table);
     };

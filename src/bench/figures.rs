@@ -67,6 +67,24 @@ impl Figure {
         }
     }
 
+    /// In words.
+    pub fn explained(self) -> &'static str {
+        match self {
+            Self::Cpu => "Broker CPU seconds a million messages",
+            Self::Rate => "Messages a second",
+            Self::P50 => "Median latency",
+            Self::P99 => "Latency, 99th percentile",
+            Self::Rss => "Peak resident memory of the broker",
+            Self::Connection => "Resident memory a connection",
+            Self::Sockets => "Kernel socket memory a connection",
+        }
+    }
+
+    /// Whether less of it is better.
+    pub fn less_is_better(self) -> bool {
+        self != Self::Rate
+    }
+
     /// Of one run; `None` where it was not measured or says nothing.
     pub fn of(self, outcome: &Outcome) -> Option<f64> {
         let broker = outcome.broker.as_ref();
@@ -84,11 +102,12 @@ impl Figure {
             Self::Connection if outcome.connections.made < 1_000 => None,
             Self::Connection => broker.map(|broker| broker.rss_bytes_per_connection),
             Self::Sockets if outcome.connections.made < 1_000 => None,
-            Self::Sockets => broker.map(|broker| {
+            // Less than before: sockets of others ended meanwhile.
+            Self::Sockets => broker.and_then(|broker| {
                 let more = broker
                     .socket_bytes_connected
-                    .saturating_sub(broker.socket_bytes_before);
-                more as f64 / outcome.connections.made as f64
+                    .checked_sub(broker.socket_bytes_before)?;
+                Some(more as f64 / outcome.connections.made as f64)
             }),
         };
         value.filter(|value| value.is_finite())

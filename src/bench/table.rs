@@ -145,39 +145,82 @@ pub fn comparison(comparison: &Comparison) -> String {
     for job in &comparison.jobs {
         let _ = write!(text, "\n{}: {}\n", job.name, job.plan.text);
         if let Some(goal) = goal(job) {
-            let _ = writeln!(text, "{goal}");
+            let _ = writeln!(text, "{}", goal.text);
         }
         text += &job_table(job, comparison);
+    }
+    if comparison.jobs.len() > 1 {
+        let (heads, rows) = overview(comparison);
+        let heads: Vec<_> = heads.iter().map(String::as_str).collect();
+        let mut table = table(&heads);
+        table.add_rows(rows);
+        text += "\n";
+        text += &finished(&mut table);
     }
     text
 }
 
-/// `goal: at most 0.25 CPU s/million: reached with 0.21`.
-pub fn goal(job: &JobReport) -> Option<String> {
+/// A line a job: its main figure, medians of all brokers with ratios, and its goal. Heads and rows.
+pub fn overview(comparison: &Comparison) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut heads = vec!["job".to_owned(), "figure".to_owned()];
+    heads.extend(comparison.brokers.iter().map(|broker| broker.name.clone()));
+    heads.push("goal".to_owned());
+    let row = |job: &JobReport| {
+        let figure = main_figure(job);
+        let mut row = vec![job.name.clone(), figure.title().to_owned()];
+        row.extend(job.cells.iter().map(|cell| {
+            let Some(spread) = Spread::over(figure, &cell.outcomes) else {
+                return "-".to_owned();
+            };
+            let ratio = ratio(figure, cell, &job.cells[0]);
+            let ratio = ratio.map_or_else(String::new, |ratio| format!(" x{}", number(ratio)));
+            figure.write(spread.median) + &ratio
+        }));
+        row.push(goal(job).map_or("", |verdict| verdict.word).to_owned());
+        row
+    };
+    (heads, comparison.jobs.iter().map(row).collect())
+}
+
+/// That of the goal; else CPU time where it is known, or the first that is.
+fn main_figure(job: &JobReport) -> Figure {
+    let judged = job.goal.as_ref().and_then(|goal| Figure::of_key(&goal.figure));
+    judged
+        .or_else(|| measured(job).first().copied())
+        .unwrap_or(Figure::Rate)
+}
+
+/// How a job stands to its goal.
+pub struct Verdict {
+    /// `goal: at most 0.25 CPU s a million: reached with 0.21`.
+    pub text: String,
+    /// `reached`, `missed` or `not judged`.
+    pub word: &'static str,
+    pub reached: bool,
+}
+
+/// `None` for a job without a goal.
+pub fn goal(job: &JobReport) -> Option<Verdict> {
     let goal = job.goal.as_ref()?;
     let figure = Figure::of_key(&goal.figure)?;
     let median = job
         .cells
         .first()
         .and_then(|cell| Spread::over(figure, &cell.outcomes));
-    let verdict = match (goal.at_most, median) {
-        (Some(limit), Some(Spread { median, .. })) if median <= limit => {
-            format!(
-                "reached with {} (limit {})",
-                figure.write(median),
-                figure.write(limit)
-            )
-        }
+    let (word, why) = match (goal.at_most, median) {
         (Some(limit), Some(Spread { median, .. })) => {
-            format!(
-                "missed with {} (limit {})",
-                figure.write(median),
-                figure.write(limit)
-            )
+            let word = if median <= limit { "reached" } else { "missed" };
+            let (median, limit) = (figure.write(median), figure.write(limit));
+            (word, format!("with {median} (limit {limit})"))
         }
-        (None, _) | (_, None) => "not judged: what it is compared with did not run".to_owned(),
+        (None, _) => ("not judged", "as what it is compared with did not run".to_owned()),
+        (_, None) => ("not judged", "as it gave no figure".to_owned()),
     };
-    Some(format!("goal: {}: {verdict}", goal.text))
+    Some(Verdict {
+        text: format!("goal: {}: {word} {why}", goal.text),
+        word,
+        reached: word == "reached",
+    })
 }
 
 /// Figures that at least one broker has.

@@ -3,7 +3,7 @@
 //! The golden files are written again with `RINGWIRE_BLESS=1 cargo test --bin ringwire bench`; read the difference.
 
 use super::report::{BrokerNote, Cell, Comparison, Described, FORMAT, GoalNote, JobReport, Report, Setting};
-use super::table;
+use super::{page, table};
 use ringwire_load::Outcome;
 use ringwire_load::outcome::{Broker, Connections, Latency, Messages, Sample};
 use std::path::Path;
@@ -117,7 +117,7 @@ fn plan() -> Described {
     }
 }
 
-pub(super) fn report() -> Report {
+fn report() -> Report {
     Report {
         format: FORMAT.to_owned(),
         setting: setting(),
@@ -126,7 +126,7 @@ pub(super) fn report() -> Report {
     }
 }
 
-pub(super) fn comparison() -> Comparison {
+fn comparison() -> Comparison {
     let broker = |name: &str, is_relay| BrokerNote {
         name: name.to_owned(),
         version: format!("{name} 1.0"),
@@ -137,6 +137,17 @@ pub(super) fn comparison() -> Comparison {
         outcomes: rounds.iter().map(|(rate, cost)| outcome(*rate, *cost)).collect(),
         notes: Vec::new(),
     };
+    let mut second = JobReport {
+        name: "p2p".to_owned(),
+        plan: plan(),
+        goal: None,
+        cells: vec![
+            cell(&[(900_000, 0.12)]),
+            cell(&[(30_000, 6.0)]),
+            cell(&[(2_000_000, 0.08)]),
+        ],
+    };
+    second.plan.scenario = "p2p".to_owned();
     let mut lossy = cell(&[(25_000, 11.5), (26_000, 12.0), (24_000, 13.0)]);
     lossy.outcomes[1].messages.lost = 17;
     let skipped = Cell {
@@ -153,21 +164,24 @@ pub(super) fn comparison() -> Comparison {
             broker("mosquitto", false),
             broker("relay", true),
         ],
-        jobs: vec![JobReport {
-            name: "qos1-fan-in".to_owned(),
-            plan: plan(),
-            goal: Some(GoalNote {
-                text: "QoS 1, 10 publishers to 1 subscriber, window 100: at most 0.40 CPU s a million"
-                    .to_owned(),
-                figure: "cpu_seconds_per_million".to_owned(),
-                at_most: Some(0.4),
-            }),
-            cells: vec![
-                cell(&[(120_000, 0.38), (121_000, 0.37), (119_000, 0.41)]),
-                lossy,
-                skipped,
-            ],
-        }],
+        jobs: vec![
+            JobReport {
+                name: "qos1-fan-in".to_owned(),
+                plan: plan(),
+                goal: Some(GoalNote {
+                    text: "QoS 1, 10 publishers to 1 subscriber, window 100: at most 0.40 CPU s a million"
+                        .to_owned(),
+                    figure: "cpu_seconds_per_million".to_owned(),
+                    at_most: Some(0.4),
+                }),
+                cells: vec![
+                    cell(&[(120_000, 0.38), (121_000, 0.37), (119_000, 0.41)]),
+                    lossy,
+                    skipped,
+                ],
+            },
+            second,
+        ],
     }
 }
 
@@ -226,4 +240,73 @@ fn json_comes_back_as_it_went() {
     let back: Comparison = serde_json::from_str(&json).unwrap();
     assert_eq!(table::comparison(&back), table::comparison(&comparison));
     assert_eq!(back.format, FORMAT);
+}
+
+/// Reads a page as XML, strictly; fails with where it is wrong. Gives the texts of all elements with a name.
+fn texts_of(html: &str, name: &str) -> Vec<String> {
+    let options = roxmltree::ParsingOptions {
+        allow_dtd: true,
+        ..roxmltree::ParsingOptions::default()
+    };
+    let document = roxmltree::Document::parse_with_options(html, options).expect("well-formed");
+    let found = document.descendants().filter(|node| node.has_tag_name(name));
+    found.filter_map(|node| node.text()).map(str::to_owned).collect()
+}
+
+#[test]
+fn pages_are_well_formed_and_need_nothing_from_outside() {
+    for html in [page::run(&report()), page::comparison(&comparison())] {
+        assert!(!texts_of(&html, "title").is_empty());
+        for word in [
+            "http:", "https:", "src=", "href=", "url(", "@import", "<script", "NaN", "inf ",
+        ] {
+            assert!(!html.contains(word), "{word}");
+        }
+        assert!(html.contains("prefers-color-scheme: dark"));
+        assert!(html.contains("A &lt;fast&gt; CPU"));
+    }
+}
+
+#[test]
+fn the_page_of_a_run_has_its_numbers_and_a_chart_of_each_kind() {
+    let html = page::run(&report());
+    let figures = texts_of(&html, "b");
+    for value in ["0.400", "120,000", "250 us", "1.25 ms", "11 of 11", "sound"] {
+        assert!(figures.iter().any(|text| text == value), "{value} in {figures:?}");
+    }
+    let charts = texts_of(&html, "h3");
+    for chart in [
+        "Latency by percentile",
+        "Messages a second",
+        "CPUs that the broker uses",
+        "Memory of the broker",
+    ] {
+        assert!(charts.iter().any(|text| text == chart), "{chart} in {charts:?}");
+    }
+    let tips = texts_of(&html, "title");
+    assert!(
+        tips.iter().any(|tip| tip == "latency: 1.25 ms at 99%"),
+        "no tooltip of p99"
+    );
+    assert!(
+        tips.iter().any(|tip| tip.starts_with("delivered: 120,000 at ")),
+        "no tooltip of the rate"
+    );
+}
+
+#[test]
+fn the_page_of_a_comparison_has_bars_ratios_and_the_goal() {
+    let html = page::comparison(&comparison());
+    let texts = texts_of(&html, "text");
+    assert!(
+        texts.iter().any(|text| text == "12.0 (11.5-13.0) x31.6"),
+        "{texts:?}"
+    );
+    assert!(texts.iter().any(|text| text == "not measured"), "{texts:?}");
+    let said = texts_of(&html, "p");
+    assert!(
+        said.iter().any(|text| text.contains("reached with 0.380")),
+        "{said:?}"
+    );
+    assert!(said.iter().any(|text| text == "mosquitto: 17 lost"), "{said:?}");
 }

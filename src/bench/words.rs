@@ -32,6 +32,15 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// As [`number`], without zeros at the end: `2`, `0.5`, `1,500`.
+pub fn short(value: f64) -> String {
+    let text = number(value);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// `85.2 us`, `1.23 ms`, `2.10 s`.
 pub fn microseconds(value: f64) -> String {
     match value {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub const ABOUT: &str = "\
 `ringwire bench list` says what each scenario does. An example:
-  ringwire bench fan-out --target mqtt://127.0.0.1:1883 --qos 1 --subscribers 50
+  ringwire bench fan-out --target mqtt://127.0.0.1:1883 --qos 1 --subscribers 50 --html report.html
   ringwire bench compare p2p fan-in --broker ringwire --broker mosquitto --rounds 5
 
 Closed loop (--window) sends as fast as the answers come; open loop (--rate) sends at fixed moments and counts latency
@@ -131,6 +131,9 @@ pub struct Results {
     /// Writes everything that was measured as JSON; - for standard output, without the table
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
+    /// Writes a report with charts, one file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// No progress, only the results
     #[arg(long)]
     pub quiet: bool,

@@ -131,6 +131,26 @@ fn the_admin_examples_answer() {
 }
 
 #[test]
+fn the_bench_example_measures_and_writes_its_report() {
+    let broker = Broker::start(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("report.html");
+    let code = example(&broker, "bench")
+        .replace(
+            "ringwire bench",
+            &format!("{} bench", env!("CARGO_BIN_EXE_ringwire")),
+        )
+        .replace("report.html", &report.display().to_string());
+    let text = output(&code);
+    assert!(
+        text.contains("delivered") && text.contains("nothing lost"),
+        "{text}"
+    );
+    let page = std::fs::read_to_string(report).expect("a report");
+    assert!(page.contains("Latency by percentile"));
+}
+
+#[test]
 fn every_file_that_the_readme_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let links: Vec<_> = README
@@ -162,8 +182,11 @@ fn every_file_that_the_readme_names_exists() {
 
 #[test]
 fn every_flag_that_the_readme_shows_is_one_of_the_binary() {
-    let help = broker::command().arg("--help").output().expect("it runs");
-    let help = String::from_utf8(help.stdout).expect("text");
+    let help = |arguments: &[&str]| {
+        let output = broker::command().args(arguments).arg("--help").output();
+        String::from_utf8(output.expect("it runs").stdout).expect("text")
+    };
+    let help: String = [&[][..], &["bench"], &["bench", "compare"]].map(help).concat();
     let of_cargo = ["--release", "--workspace"];
     let words = README.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
     let flags: Vec<_> = words
