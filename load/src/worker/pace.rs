@@ -15,7 +15,7 @@ use std::time::Duration;
 const SINGLE_RATE: f64 = 120_000.0;
 
 /// A sleep ends so much before the next message is due; the rest is spun.
-const SPIN: u64 = 60_000;
+const SPIN: u64 = 30_000;
 
 /// Bytes that a publisher writes on top of a send that is outstanding.
 const BEHIND_BYTES: usize = 256 << 10;
