@@ -27,6 +27,7 @@ use ringwire_shard::ring::{Batch, Event, Filled, Ring};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use trouble::Trouble;
 
@@ -36,6 +37,9 @@ const WAIT: Duration = Duration::from_millis(5);
 /// Spare buffers that are kept, and the largest.
 const SPARES_MAX: usize = 512;
 const SPARE_BYTES_MAX: usize = 16 << 10;
+
+/// How often a worker looks after keepalive and what is missing.
+const CHORES: u64 = SECOND / 4;
 
 /// Of `ReceiveEnded`: no buffer was left; interrupted.
 const ENOBUFS: i32 = 105;
@@ -115,18 +119,9 @@ impl<'run> Worker<'run> {
 
     fn turn(&mut self) -> io::Result<()> {
         self.tick();
-        self.desk.tally.measure_from = self
-            .desk
-            .run
-            .board
-            .measure_from
-            .load(std::sync::atomic::Ordering::Relaxed);
-        self.desk.tally.measure_until = self
-            .desk
-            .run
-            .board
-            .measure_until
-            .load(std::sync::atomic::Ordering::Relaxed);
+        let board = &self.desk.run.board;
+        self.desk.tally.measure_from = board.measure_from.load(Ordering::Relaxed);
+        self.desk.tally.measure_until = board.measure_until.load(Ordering::Relaxed);
         while let Some(event) = self.ring.next_event() {
             self.handle(event);
         }
@@ -218,10 +213,7 @@ impl<'run> Worker<'run> {
             if client.publisher.is_some() {
                 self.pace.list(client, slot);
             }
-            if !client.is_dirty && !client.out.is_empty() {
-                client.is_dirty = true;
-                self.dirty.push(slot);
-            }
+            self.mark(slot);
             if let Err(trouble) = outcome {
                 self.end(slot, &trouble);
             }
@@ -359,6 +351,3 @@ impl<'run> Worker<'run> {
 fn connection(slot: u32) -> ConnectionId {
     ConnectionId { slot, generation: 0 }
 }
-
-/// How often a worker looks after keepalive and what is missing.
-const CHORES: u64 = SECOND / 4;

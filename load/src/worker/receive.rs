@@ -13,12 +13,12 @@ use ringwire_codec::private::{self, ConnAckCode, Frame};
 /// The largest packet that is taken.
 const PACKET_BYTES_MAX: u32 = 256 << 20;
 
-/// Whether the front of the input was a whole packet.
-enum Step {
-    /// It was, and took so many bytes.
-    Taken(usize),
-    /// Not yet; its whole size, if it is known.
-    Incomplete(Option<usize>),
+/// What the front of the input was.
+enum Front {
+    /// A packet, of so many bytes.
+    Whole(usize),
+    /// Not yet a whole one; its size, if it is known.
+    Part(Option<usize>),
 }
 
 impl Client {
@@ -29,8 +29,8 @@ impl Client {
         }
         while !bytes.is_empty() {
             match self.step(bytes, desk)? {
-                Step::Taken(size) => bytes = &bytes[size..],
-                Step::Incomplete(_) => {
+                Front::Whole(size) => bytes = &bytes[size..],
+                Front::Part(_) => {
                     self.partial.extend_from_slice(bytes);
                     break;
                 }
@@ -44,12 +44,12 @@ impl Client {
         let mut partial = std::mem::take(&mut self.partial);
         loop {
             match self.step(&partial, desk)? {
-                Step::Taken(_) => {
+                Front::Whole(_) => {
                     partial.clear();
                     break;
                 }
-                Step::Incomplete(_) if bytes.is_empty() => break,
-                Step::Incomplete(needed) => {
+                Front::Part(_) if bytes.is_empty() => break,
+                Front::Part(needed) => {
                     // Without a whole header: byte by byte.
                     let missing = needed.map_or(1, |needed| needed - partial.len());
                     let (now, later) = bytes.split_at(missing.min(bytes.len()));
@@ -64,7 +64,7 @@ impl Client {
 
     /// Takes one packet from the front.
     #[inline]
-    fn step(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Step, Trouble> {
+    fn step(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Front, Trouble> {
         let version = match self.dialect {
             Dialect::Mqtt(version) => version,
             Dialect::Raw => Version::V311,
@@ -73,20 +73,20 @@ impl Client {
         match mqtt::decode(version, bytes, PACKET_BYTES_MAX)? {
             mqtt::Decoded::Packet(Packet::Publish(publish), size) => {
                 self.heard(&publish, desk);
-                Ok(Step::Taken(size))
+                Ok(Front::Whole(size))
             }
             mqtt::Decoded::Packet(packet, size) => {
                 self.told(&packet, desk)?;
-                Ok(Step::Taken(size))
+                Ok(Front::Whole(size))
             }
-            mqtt::Decoded::Incomplete { needed } => Ok(Step::Incomplete(needed)),
+            mqtt::Decoded::Incomplete { needed } => Ok(Front::Part(needed)),
         }
     }
 
-    fn step_private(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Step, Trouble> {
+    fn step_private(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Front, Trouble> {
         let (frame, size) = match private::decode(bytes, private::PAYLOAD_BYTES_MAX)? {
             private::Decoded::Frame(frame, size) => (frame, size),
-            private::Decoded::Incomplete { needed } => return Ok(Step::Incomplete(needed)),
+            private::Decoded::Incomplete { needed } => return Ok(Front::Part(needed)),
         };
         match frame {
             Frame::DataTrans { payload, .. } => self.delivered(payload, desk),
@@ -100,7 +100,7 @@ impl Client {
                 return Err(Trouble::UnexpectedFrame);
             }
         }
-        Ok(Step::Taken(size))
+        Ok(Front::Whole(size))
     }
 
     #[inline]
