@@ -96,7 +96,7 @@ impl Scale {
             Self::Linear | Self::Bytes => value,
             Self::Log => value.max(f64::MIN_POSITIVE).log10(),
             // Six nines are the end: further out there are single messages.
-            Self::Percentile => -(1.0 - value).max(1e-7).log10(),
+            Self::Percentile => -(1.0 - value).max(1e-6).log10(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Scale {
                 .collect(),
             Self::Percentile => {
                 let nines = (1..=high.floor() as i32).map(|power| 1.0 - 10_f64.powi(-power));
-                [0.0, 0.5].into_iter().chain(nines).collect()
+                std::iter::once(0.5).chain(nines).collect()
             }
         }
     }
@@ -297,7 +297,7 @@ pub fn bars(title: &str, bars: &[Bar], limit: Option<f64>) -> String {
             svg,
             "<text class=\"name\" x=\"{names}\" y=\"{baseline}\" text-anchor=\"end\">{name}</text>"
         );
-        let (width, thick) = (length(bar.value).max(1.5), BAR - 10.0);
+        let (width, thick) = (length(bar.value), BAR - 10.0);
         let top = y + 5.0;
         let _ = writeln!(
             svg,
@@ -335,8 +335,8 @@ mod tests {
         assert_eq!(Scale::Bytes.ticks(0.0, 2.5 * 1_048_576.0)[1], 524_288.0);
         assert_eq!(Scale::Log.ticks(1.0, 3.0), [10.0, 100.0, 1_000.0]);
         let nines = Scale::Percentile.ticks(0.0, 3.0);
-        assert_eq!(nines.len(), 5);
-        assert!((nines[4] - 0.999).abs() < 1e-9);
+        assert_eq!(nines.len(), 4);
+        assert!((nines[3] - 0.999).abs() < 1e-9);
         for step in [0.013, 0.7, 3.0, 41.0, 99.0] {
             let nice = nice(step);
             assert!(nice >= step && nice <= step * 2.5, "{step} {nice}");

@@ -52,6 +52,7 @@ pub fn compare(options: &Compare) -> Result<Comparison, BenchError> {
     let plans: Result<Vec<_>, _> = jobs.iter().map(|job| described(job, &specs[0])).collect();
     let plans = plans?;
     planning::raise_open_files()?;
+    let setting = Setting::here();
     let mut rounds = Rounds {
         cells: vec![vec![Cell::default(); specs.len()]; jobs.len()],
         stage: Stage::new(core)?,
@@ -63,7 +64,7 @@ pub fn compare(options: &Compare) -> Result<Comparison, BenchError> {
     };
     rounds.run()?;
     rounds.watch.end();
-    Ok(rounds.report(plans))
+    Ok(rounds.report(setting, plans))
 }
 
 fn jobs(options: &Compare, broker_core: usize) -> Vec<Job> {
@@ -77,8 +78,8 @@ fn jobs(options: &Compare, broker_core: usize) -> Vec<Job> {
     }
     let mut jobs = Vec::new();
     for name in &options.scenarios {
-        if name == "goals" {
-            jobs.extend(goals::ALL.iter().map(|goal| of_goal(goal, &load)));
+        if let Some(goals) = goals::named(name) {
+            jobs.extend(goals.iter().map(|goal| of_goal(goal, &load)));
             continue;
         }
         jobs.push(Job {
@@ -199,7 +200,7 @@ impl Rounds<'_> {
         })
     }
 
-    fn report(self, plans: Vec<Described>) -> Comparison {
+    fn report(self, setting: Setting, plans: Vec<Described>) -> Comparison {
         let brokers: Vec<_> = self.specs.iter().map(note_of).collect();
         let jobs = self.jobs.iter().zip(plans).zip(&self.cells);
         let of = |name: &str| {
@@ -218,7 +219,7 @@ impl Rounds<'_> {
         });
         Comparison {
             format: FORMAT.to_owned(),
-            setting: Setting::here(),
+            setting,
             rounds: self.options.rounds,
             broker_core: self.core,
             jobs: jobs.collect(),

@@ -36,7 +36,7 @@ pub enum Limit {
 const PAYLOAD_BYTES: usize = 64;
 
 /// In the order in which they run.
-pub const ALL: [Goal; 10] = [
+pub static ALL: [Goal; 10] = [
     Goal {
         name: "qos0-pair",
         text: "QoS 0, 1 publisher to 1 subscriber, saturated: at most 0.25 CPU s a million",
@@ -138,6 +138,15 @@ pub const ALL: [Goal; 10] = [
     },
 ];
 
+/// `goals` are all of them, `goals:idle` is one; `None` for the name of a scenario.
+pub fn named(name: &str) -> Option<&'static [Goal]> {
+    match name.split_once(':') {
+        None => (name == "goals").then_some(&ALL[..]),
+        Some(("goals", one)) => ALL.chunks(1).find(|goal| goal[0].name == one),
+        Some(_) => None,
+    }
+}
+
 fn job(load: &mut Load, qos: u8, publishers: usize, window: Option<u32>) {
     load.protocol = None;
     load.qos = Some(qos);
@@ -217,6 +226,14 @@ mod tests {
         at_most(goal, &brokers(), job, |name| {
             (name == "qos0-pair").then_some(other)
         })
+    }
+
+    #[test]
+    fn goals_are_asked_for_all_together_or_one_by_its_name() {
+        assert_eq!(named("goals").map(<[Goal]>::len), Some(ALL.len()));
+        let idle = named("goals:idle").unwrap();
+        assert_eq!((idle.len(), idle[0].name), (1, "idle"));
+        assert!(named("goals:x").is_none() && named("echo").is_none());
     }
 
     #[test]

@@ -151,13 +151,13 @@ Brokers:
   NAME=cmd:COMMAND        any other, {port} being the port and {dir} an empty directory
   NAME=HOST:PORT,pid=N    one that runs already (the pid is optional: without it there are no CPU seconds)
 
-SCENARIO `goals` runs the table of jobs by which Ringwire judges itself, each with its goal.
+SCENARIO `goals` runs the table of jobs by which Ringwire judges itself, each with its goal; `goals:idle` one of them.
 Rounds are interleaved: each starts every broker fresh, the first one of a round taking turns.";
 
 /// The same scenarios against several brokers.
 #[derive(Args, Debug)]
 pub struct Compare {
-    /// Which scenarios, or `goals`
+    /// Which scenarios, or `goals`, or one as goals:idle
     #[arg(value_name = "SCENARIO", required = true)]
     pub scenarios: Vec<String>,
     /// A broker, see below; repeatable, ratios are to the first
