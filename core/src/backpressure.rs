@@ -6,7 +6,8 @@
 //! waits, all acknowledgements leave, in order.
 //!
 //! Bounded in time on both sides, so that a reader that reads nothing stops nobody: acknowledgements wait for at most
-//! `backpressure_timeout_ms`, and a subscriber that has slowed others for longer slows none until it has caught up.
+//! `backpressure_timeout_ms`, and a subscriber that took fewer than `backpressure_messages` in such a time slows nobody in
+//! the next.
 
 use crate::connection::Wire;
 use crate::session::queue::Queue;
@@ -19,10 +20,13 @@ use std::collections::BTreeSet;
 /// What a session that is behind has done about it.
 #[derive(Debug)]
 pub(crate) struct Behind {
+    /// When it fell behind, or was last judged.
     since: Time,
+    /// Messages that left its queue since then.
+    sent: usize,
     /// Client ids of those that it slows down, with their homes. Empty when it lags.
     publishers: BTreeSet<(ShardId, Box<[u8]>)>,
-    /// It was behind for too long: it slows nobody until it has caught up.
+    /// It was too slow for others to wait for it.
     lags: bool,
 }
 
@@ -62,18 +66,24 @@ impl Engine {
         let behind = session.behind.get_or_insert_with(|| {
             Box::new(Behind {
                 since: now,
+                sent: 0,
                 publishers: BTreeSet::new(),
                 lags: false,
             })
         });
-        if behind.lags || publisher.is_empty() {
-            return;
-        }
         if now.millis_since(behind.since) >= patience_ms {
-            behind.lags = true;
-            self.stats.subscribers_lagging += 1;
-            return self.ease_publishers(to, actions);
+            let lags = behind.sent < high.0;
+            self.stats.subscribers_lagging += u64::from(lags && !behind.lags);
+            (behind.since, behind.sent, behind.lags) = (now, 0, lags);
+            self.ease_publishers(to, actions);
         }
+        let behind = self
+            .sessions
+            .get_mut(to)
+            .and_then(|session| session.behind.as_mut());
+        let Some(behind) = behind.filter(|behind| !behind.lags && !publisher.is_empty()) else {
+            return;
+        };
         let home = self.placement.home(publisher);
         if behind.publishers.insert((home, publisher.into())) {
             if home == self.shard {
@@ -91,8 +101,12 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(of) else {
             return;
         };
+        let Some(behind) = &mut session.behind else {
+            return;
+        };
+        behind.sent += 1;
         let is_over = |queue: &Queue| queue.is_over(high.0 / 2, high.1 / 2);
-        if session.behind.is_some() && !session.queue.as_deref().is_some_and(is_over) {
+        if !session.queue.as_deref().is_some_and(is_over) {
             self.ease_publishers(of, actions);
             self.forget_behind(of);
         }

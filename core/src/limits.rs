@@ -17,8 +17,9 @@ pub struct Limits {
     /// Messages waiting in the session of a connected subscriber (or a quarter of `queue_bytes`) from which its QoS 1/2
     /// publishers are slowed down: their acknowledgements wait until half is sent. Two round trips of a fast reader.
     pub backpressure_messages: usize,
-    /// Milliseconds for which acknowledgements wait at most, and after which a subscriber that is still behind slows
-    /// nobody until it has caught up: one that does not read must not stop others. 0: nobody is slowed down.
+    /// Milliseconds for which acknowledgements wait at most. A subscriber that is behind and took fewer than
+    /// `backpressure_messages` in such a time slows nobody in the next: one that does not read must not stop others. 0:
+    /// nobody is slowed down.
     pub backpressure_timeout_ms: u64,
     /// QoS 1/2 publishes on their way to a client that names no Receive Maximum. At it messages wait in the queue.
     pub inflight: u16,

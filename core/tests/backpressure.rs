@@ -106,6 +106,29 @@ fn a_subscriber_that_reads_nothing_delays_acknowledgements_once_and_then_slows_n
 }
 
 #[test]
+fn a_subscriber_that_is_slow_but_goes_on_slows_its_publishers_for_as_long_as_it_takes() {
+    let mut node = node(1);
+    let reader = reader(&mut node, 0);
+    let from = publisher(&mut node, "publisher");
+    publish(&mut node, from, 1..=250);
+    for turn in 0..20u8 {
+        node.take(from);
+        node.pass(250);
+        acknowledge(&mut node, reader, turn * 2 + 1..=turn * 2 + 2);
+        publish(&mut node, from, 1_000 + u16::from(turn)..=1_000 + u16::from(turn));
+    }
+    assert_eq!(
+        node.engines[0].stats().subscribers_lagging,
+        0,
+        "8 a second are more than 4"
+    );
+    assert!(
+        node.engines[0].stats().publishers_slowed >= 5,
+        "and again each time that it was judged"
+    );
+}
+
+#[test]
 fn who_publishes_elsewhere_or_at_qos_0_is_not_slowed() {
     let mut node = node(1);
     let reader = reader(&mut node, 0);

@@ -203,7 +203,7 @@ section!(Limits {
     backpressure_messages => backpressure_messages: number(1..=10_000_000),
         "Messages waiting in a connected subscriber's session from which acknowledgements to its publishers wait.";
     backpressure_timeout => backpressure_timeout_ms: milliseconds(0..=60_000),
-        "They wait at most so long; a subscriber behind for longer slows nobody. 0: nobody is slowed down.";
+        "They wait at most so long; who takes fewer messages than that in this time slows nobody. 0: nobody does.";
     inflight => inflight: number(1..=65_535),
         "Unacknowledged QoS 1/2 messages to a client that names no Receive Maximum.";
     receive_maximum => receive_maximum: number(1..=65_535),
