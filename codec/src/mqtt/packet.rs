@@ -65,6 +65,9 @@ pub enum Decoded<'a> {
 /// packet) is checked as soon as the fixed header is known, before the body has arrived.
 #[inline]
 pub fn decode(version: Version, input: &[u8], packet_size_max: u32) -> Result<Decoded<'_>, DecodeError> {
+    if let Some(ack) = short_ack(input) {
+        return Ok(Decoded::Packet(ack, SHORT_ACK));
+    }
     let Some((&first, rest)) = input.split_first() else {
         return Ok(Decoded::Incomplete { needed: None });
     };
@@ -95,6 +98,27 @@ pub fn decode(version: Version, input: &[u8], packet_size_max: u32) -> Result<De
     let packet = decode_body(version, packet_type, minimal, &mut reader)?;
     reader.finish()?;
     Ok(Decoded::Packet(packet, size))
+}
+
+/// Bytes of an acknowledgement in its shortest form, which every version has and every limit on packets allows.
+const SHORT_ACK: usize = 4;
+
+/// An acknowledgement in its shortest form, which nearly all are; `None` for all else, right or wrong.
+#[inline]
+fn short_ack(input: &[u8]) -> Option<Packet<'_>> {
+    let &[first, 2, high, low, ..] = input else {
+        return None;
+    };
+    let packet: fn(_) -> _ = match first {
+        0x40 => Packet::PubAck,
+        0x50 => Packet::PubRec,
+        0x62 => Packet::PubRel,
+        0x70 => Packet::PubComp,
+        _ => return None,
+    };
+    Some(packet(Ack::success(PacketId::new(u16::from_be_bytes([
+        high, low,
+    ]))?)))
 }
 
 /// `decode` takes PUBLISH on a path of its own. `minimal` tells whether the remaining length is in its shortest form, which only CONNECT has

@@ -108,6 +108,23 @@ impl Window {
         lowest
     }
 
+    /// Where an id stands. Ids are given in order, so it stands as far behind the first as it is above it, less what was
+    /// acknowledged between; only ids that went round past some that stayed are found by looking everywhere.
+    fn position(&self, id: u16) -> Option<usize> {
+        let first = self.entries.front()?.id;
+        let above = if id >= first {
+            id - first
+        } else {
+            u16::MAX - first + id
+        };
+        let from = usize::from(above).min(self.entries.len() - 1);
+        let is_it = |at: &usize| self.entries[*at].id == id;
+        (0..=from)
+            .rev()
+            .find(is_it)
+            .or_else(|| (from + 1..self.entries.len()).find(is_it))
+    }
+
     /// PUBACK: true when it ended a QoS 1 delivery.
     pub(crate) fn acknowledge(&mut self, id: u16) -> bool {
         self.remove_if(id, |stage| match stage {
@@ -118,9 +135,10 @@ impl Window {
 
     /// PUBREC with success: true when PUBREL is due.
     pub(crate) fn release(&mut self, id: u16) -> bool {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) else {
+        let Some(at) = self.position(id) else {
             return false;
         };
+        let entry = &mut self.entries[at];
         match &entry.stage {
             Stage::Published(outgoing) if outgoing.qos != QoS::ExactlyOnce => false,
             Stage::Published(_) | Stage::Released => {
@@ -144,7 +162,7 @@ impl Window {
     }
 
     fn remove_if(&mut self, id: u16, test: impl Fn(&Stage) -> bool) -> bool {
-        let Some(at) = self.entries.iter().position(|entry| entry.id == id) else {
+        let Some(at) = self.position(id) else {
             return false;
         };
         if !test(&self.entries[at].stage) {
