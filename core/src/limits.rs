@@ -53,7 +53,7 @@ impl Default for Limits {
             shard_queue_bytes: 1 << 30,
             backpressure_messages: 512,
             backpressure_timeout_ms: 1_000,
-            inflight: 128,
+            inflight: 1_024,
             receive_maximum: 1_024,
             subscriptions: 10_000,
             subscription_bytes: 2 << 20,
