@@ -153,10 +153,10 @@ impl Pump {
             return self.wire.ring.enter(None);
         }
         if self.core.spin_us > 0 && self.spin()? {
-            return self.wire.ring.enter(None);
+            return Ok(());
         }
-        if self.wire.ring.has_events() {
-            return self.wire.ring.enter(None);
+        if self.wire.ring.settle()? {
+            return Ok(());
         }
         let (port, inbox) = (&self.port, &self.inbox);
         if !port.doorbell().may_park(|| port.has_work() || inbox.has_work()) {
@@ -194,7 +194,7 @@ impl Pump {
         let spin = Duration::from_micros(self.core.spin_us);
         let mut passed = Duration::ZERO;
         let found = loop {
-            let found = self.wire.ring.has_events() || self.port.has_work() || self.inbox.has_work();
+            let found = self.wire.ring.settle()? || self.port.has_work() || self.inbox.has_work();
             let before = std::mem::replace(&mut passed, from.elapsed());
             // A longer step is another thread's: whoever had this CPU meanwhile, this one did not spin.
             self.spun += (passed - before).min(SPIN_STEP_MAX);

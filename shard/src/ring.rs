@@ -323,6 +323,15 @@ impl Ring {
         queue.taskrun() || queue.cq_overflow()
     }
 
+    /// `has_events`, made sure of: true when completions can be reaped. The kernel marks work by others' hands, and the mark
+    /// can stay when it has run that work already: whoever trusts it alone enters again and again for nothing.
+    pub fn settle(&mut self) -> io::Result<bool> {
+        if self.has_events() {
+            self.enter(None)?;
+        }
+        Ok(!self.uring.completion().is_empty())
+    }
+
     /// Submits everything, and waits for a completion: not at all (`None`) or at most so long. One system call; none
     /// when there is nothing to submit, to run or to wait for.
     pub fn enter(&mut self, wait: Option<Duration>) -> io::Result<()> {

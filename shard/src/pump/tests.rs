@@ -162,6 +162,44 @@ fn a_drain_does_not_wait_for_a_shard_that_ended_with_its_queue_full() {
 }
 
 #[test]
+fn a_shard_sleeps_however_its_last_work_arrived() {
+    let (parts, mailbox, address) = parts(1, ports(1, 4).remove(0));
+    let shard = std::thread::spawn(move || {
+        let core = parts.settings.cores[0].clone();
+        let (executor, background) = executor::make(ShardId(0), &core).unwrap();
+        let ring = Ring::new(&core).unwrap();
+        let bells = Arc::from([ring.bell().unwrap()]);
+        let mut pump = Pump::new(parts, ring, bells, background);
+        pump.open().unwrap();
+        executor.run(async { pump.run().await.unwrap() });
+    });
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    client
+        .write_all(b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01a")
+        .unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    let mut pongs = vec![0; 2 * 200];
+    for round in 0..50 {
+        // In pieces, so that they arrive while the shard is at work on those before.
+        for _ in 0..200 {
+            client.write_all(b"\xc0\0").unwrap();
+        }
+        client.read_exact(&mut pongs).unwrap();
+        let before: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+        std::thread::sleep(Duration::from_millis(20));
+        let after: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+        let turns = after.turns - before.turns;
+        assert!(
+            turns < 50,
+            "{turns} turns in which nothing happened, round {round}"
+        );
+    }
+    assert!(mailbox.ask(Question::Drain { deadline_ms: 5_000 }).is_ok());
+    shard.join().unwrap();
+}
+
+#[test]
 fn spinning_is_counted_apart_and_sleeping_is_no_work() {
     let at_most = Duration::from_millis(150);
     for spin_us in [0, 1_000_000] {
