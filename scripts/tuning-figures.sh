@@ -45,6 +45,7 @@ COLUMNS = [
     ("p50 us", lambda run, by: run["latency"]["p50_us"], True),
     ("p99 us", lambda run, by: run["latency"]["p99_us"], True),
     ("busy %", lambda run, by: 100 * by["shard_busy_microseconds"] / by["shard_uptime_microseconds"], False),
+    ("wait %", lambda run, by: 100 * by["shard_cpu_wait_microseconds"] / by["shard_uptime_microseconds"], False),
     ("spin %", lambda run, by: 100 * by["shard_spin_microseconds"] / by["shard_uptime_microseconds"], False),
     ("hits %", lambda run, by: 100 * by["shard_spin_hits"] / max(by["shard_spins"], 1), False),
     ("inputs/turn", lambda run, by: by["shard_inputs"] / by["shard_turns"], False),
