@@ -36,13 +36,13 @@ engine() {
 # start_broker SHARDS: on CPU 0, address in $address, pid in $broker.
 start_broker() {
   mkdir -p "$work/data"
-  # A new file: what the last broker said must not be taken for this one's.
-  rm -f "$work/broker.out"
+  # What the last broker said must not be taken for this one's.
+  : >"$work/broker.out"
   "$release/ringwire" serve --shards "$1" --cores 0 --admin off --data "$work/data" --listen mqtt://127.0.0.1:0 \
     --set limits.queue_messages=1000000 --set limits.queue_bytes=512MB >"$work/broker.out" 2>"$work/broker.log" &
   broker=$!
   for _ in $(seq 100); do
-    address=$(sed -n 's/^ready .*\(mqtt:\/\/[0-9.:]*\).*/\1/p' "$work/broker.out" 2>/dev/null)
+    address=$(sed -n 's/^ready .*\(mqtt:\/\/[0-9.:]*\).*/\1/p' "$work/broker.out")
     [ -z "$address" ] || return 0
     sleep 0.1
   done
