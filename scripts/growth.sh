@@ -114,12 +114,10 @@ network() {
     fi
     bench 1 conn --connections "$n" --source-addresses 8 --duration 2s
     row connection-memory "the broker" "$n" 'b["rss_bytes_per_connection"]'
-    row connection-memory "the kernel, an end" "$n" \
-      '(b["socket_bytes_connected"] - b["socket_bytes_before"]) / o["connections"]["made"] / 2'
     row connection-cpu "a connection" "$n" \
       '1e6 * (next(s for s in o["series"] if s["connected"] == o["connections"]["made"])["broker_cpu_seconds"]
        - o["series"][0]["broker_cpu_seconds"]) / o["connections"]["made"]'
-    tail -3 "$work/network.tsv" >&2
+    tail -2 "$work/network.tsv" >&2
     [ "$n" -lt "$limit" ] || break
   done
   mv "$work/network.tsv" "$folder/network.tsv"
