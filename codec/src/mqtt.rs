@@ -26,7 +26,7 @@ pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use error::{DecodeError, EncodeError};
-pub use head::PublishHead;
+pub use head::{PublishHead, packet_id_at};
 pub use packet::{Decoded, Packet, PacketType, decode};
 pub use property::{Properties, Property};
 pub use property_id::PropertyId;

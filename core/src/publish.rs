@@ -9,7 +9,7 @@ use crate::connection::{Flow, Wire, held};
 use crate::index::Subscription;
 use crate::interest::ShardSet;
 use crate::limits::Limits;
-use crate::session::frame::{Frames, News, Shape};
+use crate::session::frame::{self, Frames, News, Shape};
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
 use ringwire_codec::mqtt::{Ack, Packet, PacketId, Property, Publish, QoS, ReasonCode};
 use ringwire_codec::topic;
@@ -55,7 +55,13 @@ impl Scratch {
 
 impl Engine {
     /// A PUBLISH packet of an MQTT client.
-    pub(crate) fn publish(&mut self, id: ConnectionId, publish: &Publish<'_>, actions: &mut Actions) -> Flow {
+    pub(crate) fn publish(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        bytes: &[u8],
+        actions: &mut Actions,
+    ) -> Flow {
         if let Some((reason, detail)) = objection(publish) {
             return self.close(id, reason, detail.to_owned(), actions);
         }
@@ -81,7 +87,7 @@ impl Engine {
                 return self.close(id, CloseReason::ReceiveMaximumExceeded, detail, actions);
             }
         }
-        let reason = match self.offer(from, publish, actions) {
+        let reason = match self.offer(from, publish, Some(frame::Packet { bytes, wire }), actions) {
             Offer::Taken => ReasonCode::Success,
             Offer::Congested(shard) => {
                 self.wait_for(shard, id, actions);
@@ -110,7 +116,13 @@ impl Engine {
     }
 
     /// Routes what a client publishes, if it may and if it can be taken now. Any protocol.
-    pub(crate) fn offer(&mut self, from: SessionId, publish: &Publish<'_>, actions: &mut Actions) -> Offer {
+    pub(crate) fn offer(
+        &mut self,
+        from: SessionId,
+        publish: &Publish<'_>,
+        packet: Option<frame::Packet<'_>>,
+        actions: &mut Actions,
+    ) -> Offer {
         if topic_levels(publish.topic) > self.settings.limits.topic_levels {
             return Offer::TooManyLevels;
         }
@@ -131,7 +143,7 @@ impl Engine {
             self.scratch.publisher = publisher;
             return Offer::Congested(shard);
         }
-        let mut news = News::borrowed(publish, &publisher);
+        let mut news = News::borrowed(publish, packet, &publisher);
         self.route(Some(from), targets, &mut news, actions);
         self.scratch.publisher = publisher;
         Offer::Taken

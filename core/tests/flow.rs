@@ -124,7 +124,7 @@ fn qos_0_to_a_reader_that_does_not_read_is_dropped_and_noted_once_and_qos_1_wait
 #[test]
 fn the_queue_drops_the_oldest_at_its_limits_in_messages_and_in_bytes() {
     let no = usize::MAX;
-    for (messages, bytes, shard_bytes, left) in [(3, no, no, 3), (1_000, 1_000, no, 4), (1_000, no, 1_000, 4)]
+    for (messages, bytes, shard_bytes, left) in [(3, no, no, 3), (1_000, 1_100, no, 4), (1_000, no, 1_100, 4)]
     {
         let mut settings = settings(1);
         settings.limits.queue_messages = messages;

@@ -133,11 +133,7 @@ impl Pump {
     /// them. No system call when nothing has. Clients that wait for each other fall into step by it: 50 by 50 with one
     /// message under way each cost a third less (`docs/decisions/0009-speed.md`).
     fn has_more_before_writing(&mut self) -> std::io::Result<bool> {
-        if self.actions.dirty.len() < MANY_WRITES || !self.wire.ring.has_events() {
-            return Ok(false);
-        }
-        self.wire.ring.enter(None)?;
-        Ok(self.wire.ring.has_events())
+        Ok(self.actions.dirty.len() >= MANY_WRITES && self.wire.ring.settle()?)
     }
 
     /// Whether everything that a drain asks for is done, or its time is up.

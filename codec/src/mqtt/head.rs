@@ -77,6 +77,14 @@ impl PublishHead<'_> {
     }
 }
 
+/// Where the packet id stands in a whole PUBLISH packet that was received, or would stand for QoS 0. `None` for a packet
+/// whose remaining length is longer than it need be: such a one is read, but not written.
+pub fn packet_id_at(packet: &[u8], topic: &str) -> Option<usize> {
+    let last = packet.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0)?;
+    let is_minimal = last == 0 || packet[1 + last] != 0;
+    is_minimal.then_some(1 + last + 1 + 2 + topic.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +106,27 @@ mod tests {
         assert_eq!(out[1..], [0x3A, 0xCF, 0x01, 0, 3, b'a', b'/', b'b', 0x12, 0x34]);
         assert_eq!(out[1 + at..1 + at + 2], [0x12, 0x34]);
         assert_eq!(head.packet_size(Version::V311), out.len() - 1 + 200);
+    }
+
+    #[test]
+    fn a_received_packet_has_its_packet_id_where_an_encoded_one_has_it() {
+        for payload_len in [0, 5, 200, 20_000] {
+            let head = PublishHead {
+                dup: false,
+                qos: QoS::AtLeastOnce,
+                retain: false,
+                topic: "a/b",
+                packet_id: 1,
+                identifiers: &[],
+                properties: &[],
+                payload_len,
+            };
+            let mut out = Vec::new();
+            let at = head.encode(Version::V311, &mut out);
+            assert_eq!(packet_id_at(&out, "a/b"), at);
+        }
+        assert_eq!(packet_id_at(&[0x30, 0x83, 0, 0, 1, b't'], "t"), None);
+        assert_eq!(packet_id_at(&[0x30, 0x80], "t"), None);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Engine {
             let flow = if let (Packet::Connect(connect), Wire::Greeting) = (&packet, wire) {
                 self.greet(id, connect, rest, actions)
             } else {
-                self.packet(id, &packet, actions)
+                self.packet(id, &packet, &rest[..size], actions)
             };
             match flow {
                 Flow::Next => self.stats.packets_received += 1,
@@ -78,15 +78,15 @@ impl Engine {
         }
     }
 
-    /// One packet after the greeting.
-    fn packet(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) -> Flow {
+    /// One packet after the greeting, and its bytes.
+    fn packet(&mut self, id: ConnectionId, packet: &Packet<'_>, bytes: &[u8], actions: &mut Actions) -> Flow {
         let connection = self
             .connections
             .get(id)
             .expect("the packet is of a live connection");
         let session = connection.session.expect("a greeted connection has a session");
         match packet {
-            Packet::Publish(publish) => return self.publish(id, publish, actions),
+            Packet::Publish(publish) => return self.publish(id, publish, bytes, actions),
             Packet::PubAck(ack) => self.acknowledged(session, ack, actions),
             Packet::PubRec(ack) => self.recorded(id, session, ack, actions),
             Packet::PubRel(ack) => self.released(id, session, ack, actions),

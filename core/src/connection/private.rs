@@ -96,7 +96,7 @@ impl Engine {
             properties: Properties::EMPTY,
             payload,
         };
-        let offer = self.offer(from, &publish, actions);
+        let offer = self.offer(from, &publish, None, actions);
         let flow = match offer {
             Offer::Taken => Flow::Next,
             Offer::Congested(shard) => {

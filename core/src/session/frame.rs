@@ -6,7 +6,7 @@
 use crate::connection::Wire;
 use crate::message::Parts;
 use crate::{Message, Outbox};
-use ringwire_codec::mqtt::{PublishHead, QoS};
+use ringwire_codec::mqtt::{PublishHead, QoS, packet_id_at};
 use ringwire_codec::private::Frame as PrivateFrame;
 use std::sync::Arc;
 
@@ -23,13 +23,28 @@ pub(crate) struct News<'a> {
     pub(crate) retain: bool,
     /// Client id of the publisher; empty for the node itself.
     pub(crate) publisher: &'a [u8],
+    /// The whole packet as it arrived, where it may leave as it came.
+    packet: Option<Packet<'a>>,
     shared: Option<Arc<Message>>,
+}
+
+/// A PUBLISH packet that arrived, as bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// What its sender speaks.
+    pub(crate) wire: Wire,
 }
 
 impl<'a> News<'a> {
     /// A publish, borrowed from the buffer it arrived in.
-    pub(crate) fn borrowed(publish: &ringwire_codec::mqtt::Publish<'a>, publisher: &'a [u8]) -> Self {
+    pub(crate) fn borrowed(
+        publish: &ringwire_codec::mqtt::Publish<'a>,
+        packet: Option<Packet<'a>>,
+        publisher: &'a [u8],
+    ) -> Self {
         Self {
+            packet: packet.filter(|_| !publish.dup),
             topic: publish.topic,
             payload: publish.payload,
             properties: publish.properties.as_bytes(),
@@ -49,7 +64,17 @@ impl<'a> News<'a> {
             qos: message.qos,
             retain: message.retain,
             publisher: message.publisher(),
+            packet: None,
             shared: Some(message.clone()),
+        }
+    }
+
+    /// As which it was published.
+    fn shape(&self) -> Shape<'static> {
+        Shape {
+            qos: self.qos,
+            retain: self.retain,
+            identifiers: &[],
         }
     }
 
@@ -164,7 +189,19 @@ impl Frames {
         large: bool,
     ) -> Option<Made> {
         let start = self.buffer.len();
-        let packet_id_at = encode(news, wire, shape, 0, large, &mut self.buffer)?;
+        let as_it_came = news
+            .packet
+            .filter(|packet| slot == self::slot(packet.wire, news.shape()));
+        let packet_id_at =
+            match as_it_came.and_then(|packet| Some((packet, packet_id_at(packet.bytes, news.topic)?))) {
+                Some((packet, at)) => {
+                    let apart = if large { news.payload.len() } else { 0 };
+                    self.buffer
+                        .extend_from_slice(&packet.bytes[..packet.bytes.len() - apart]);
+                    at
+                }
+                None => encode(news, wire, shape, 0, large, &mut self.buffer)?,
+            };
         let made = Made {
             start: u32::try_from(start).ok()?,
             end: u32::try_from(self.buffer.len()).ok()?,
