@@ -20,7 +20,7 @@ struct Chart {
 const CHARTS: [Chart; 10] = [
     Chart {
         name: "instructions",
-        title: "A publish among many subscriptions",
+        title: "A publish among many subscriptions, in instructions",
         x: "subscriptions",
         y: "instructions",
         text: "One QoS 0 publish of 64 bytes to one device, through codec, index and engine, counted by callgrind: what the \
@@ -30,7 +30,7 @@ const CHARTS: [Chart; 10] = [
     },
     Chart {
         name: "publish",
-        title: "The same in time",
+        title: "A publish among many subscriptions, in time",
         x: "subscriptions",
         y: "nanoseconds",
         text: "The best of nine rounds that visit devices in a stride over all of them. The instructions are the same; what \
