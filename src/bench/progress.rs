@@ -71,12 +71,9 @@ impl Watch {
     pub fn say(&self, line: &str) {
         if self.lines {
             eprintln!("{line}");
-        } else {
-            self.bar.suspend(|| {
-                if !self.bar.is_hidden() {
-                    eprintln!("{line}");
-                }
-            });
+        } else if !self.bar.is_hidden() {
+            // Asked outside: while the bar is suspended its lock is held.
+            self.bar.suspend(|| eprintln!("{line}"));
         }
     }
 
