@@ -189,6 +189,7 @@ fn shard_series(stats: &ShardStats) -> Vec<Series> {
         spins: counter "shard_spins", "Times that the shard looked for work before parking.";
         spin_hits: counter "shard_spin_hits", "Of these, times that there was some.";
         parks: counter "shard_parks", "Times that the shard slept for want of work.";
+        coalesced: counter "shard_coalesced", "Waits that were made to last so that more arrives in a turn.";
         turns: counter "shard_turns", "Turns of the pump.";
         turns_full: counter "shard_turns_full", "Turns that ended at inputs_per_turn.";
         inputs: counter "shard_inputs", "Inputs given to the engine.";

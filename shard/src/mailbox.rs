@@ -57,6 +57,8 @@ pub struct ShardStats {
     /// Spins that found work.
     pub spin_hits: u64,
     pub parks: u64,
+    /// Waits that were made to last so that more arrives: `coalesce_us`.
+    pub coalesced: u64,
     pub turns: u64,
     /// Turns that ended at `inputs_per_turn`.
     pub turns_full: u64,

@@ -5,6 +5,7 @@
 //! decides about a protocol.
 
 mod carry;
+mod coalescing;
 mod peak;
 mod turn;
 
@@ -16,6 +17,7 @@ use crate::outgoing::Outgoing;
 use crate::ring::Ring;
 use crate::wire::Wire;
 use crate::{Core, Settings};
+use coalescing::Coalescing;
 use peak::Peak;
 use ringwire_core::{Actions, ConnectionId, Engine, InterestMap, ShardId, Time};
 use std::net::TcpListener;
@@ -29,6 +31,16 @@ const SPIN_STEP_MAX: Duration = Duration::from_micros(2);
 /// Connections to write to from which a turn looks for more input first, and how often at most.
 const MANY_WRITES: usize = 8;
 const LOOKS: usize = 2;
+
+/// How long a busy shard waits for more: as it is set, and never on a kernel that cannot.
+fn coalescing_wait(parts: &Parts, ring: &Ring) -> Duration {
+    let core = &parts.settings.cores[parts.shard.index()];
+    if ring.can_gather() {
+        Duration::from_micros(core.coalesce_us)
+    } else {
+        Duration::ZERO
+    }
+}
 
 /// What a shard's thread is given.
 pub(crate) struct Parts {
@@ -65,6 +77,9 @@ pub(crate) struct Pump {
     drained_by: Option<Time>,
     /// CPU time spent spinning.
     spun: Duration,
+    coalescing: Coalescing,
+    /// Bytes taken from clients, and for parcels from other shards what they stand for.
+    bytes: u64,
     buffers_used: Peak,
     mesh_depth: Peak,
 }
@@ -76,6 +91,8 @@ impl Pump {
         Self {
             shard: parts.shard,
             core: parts.settings.cores[parts.shard.index()].clone(),
+            coalescing: Coalescing::new(coalescing_wait(&parts, &ring)),
+            bytes: 0,
             engine: Engine::new(parts.shard, Arc::clone(&parts.settings.engine), parts.interest),
             actions: Actions::default(),
             wire: Wire::new(ring, binds.iter().map(|bind| bind.send_timeout_ms).collect()),
@@ -108,7 +125,9 @@ impl Pump {
     /// Takes turns until the shard is drained.
     pub(crate) async fn run(mut self) -> std::io::Result<()> {
         loop {
-            self.now = Time::from_millis(self.origin.elapsed().as_millis() as u64);
+            let elapsed = self.origin.elapsed();
+            self.now = Time::from_millis(elapsed.as_millis() as u64);
+            self.coalescing.turn(elapsed, self.bytes);
             let mut unfinished = self.turn();
             let mut looks = 0;
             while !unfinished && looks < LOOKS && self.has_more_before_writing()? {
@@ -148,10 +167,8 @@ impl Pump {
         if busy || wait.is_zero() {
             return self.wire.ring.enter(None);
         }
-        if self.core.spin_us > 0 && self.spin()? {
-            return Ok(());
-        }
-        if self.wire.ring.settle()? {
+        let gather = self.coalescing.wait();
+        if gather.is_none() && (self.core.spin_us > 0 && self.spin()? || self.wire.ring.settle()?) {
             return Ok(());
         }
         let (port, inbox) = (&self.port, &self.inbox);
@@ -159,7 +176,11 @@ impl Pump {
             return self.wire.ring.enter(None);
         }
         self.stats.parks += 1;
-        let entered = self.wire.ring.enter(Some(wait));
+        self.stats.coalesced += u64::from(gather.is_some());
+        let entered = match gather {
+            Some(gather) => self.wire.ring.gather(wait, gather),
+            None => self.wire.ring.enter(Some(wait)),
+        };
         self.port.doorbell().awake();
         entered
     }

@@ -24,6 +24,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use system::SocketAddress;
 
+/// A wait lasts no longer: a shard that nothing happens to looks around once an hour.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// Completions for which `gather` does not wait any longer.
+const GATHERED: usize = 256;
+
 /// Slots are told to the kernel in 24 bits.
 pub const SLOTS_MAX: u32 = 1 << 24;
 
@@ -340,17 +346,31 @@ impl Ring {
         if idle && wait.is_none() && !self.has_events() {
             return Ok(());
         }
-        let timeout = wait.map(|wait| Timespec::from(wait.min(Duration::from_secs(3_600))));
+        let timeout = wait.map(|wait| Timespec::from(wait.min(LONGEST_WAIT)));
         let mut args = SubmitArgs::new();
         if let Some(timeout) = &timeout {
             args = args.timespec(timeout);
         }
+        self.submit(usize::from(wait.is_some()), &args)
+    }
+
+    /// Whether the kernel can `gather` (Linux 6.12).
+    pub fn can_gather(&self) -> bool {
+        self.uring.params().is_feature_min_timeout()
+    }
+
+    /// As `enter`, but waits for `least` even when a completion is there, unless many are.
+    pub fn gather(&mut self, wait: Duration, least: Duration) -> io::Result<()> {
+        self.buffers.publish();
+        let timeout = Timespec::from(wait.min(LONGEST_WAIT));
+        let least = u32::try_from(least.min(wait).as_micros()).unwrap_or(u32::MAX);
+        let args = SubmitArgs::new().timespec(&timeout).min_wait_usec(least);
+        self.submit(GATHERED, &args)
+    }
+
+    fn submit(&mut self, want: usize, args: &SubmitArgs<'_, '_>) -> io::Result<()> {
         self.enters += 1;
-        match self
-            .uring
-            .submitter()
-            .submit_with_args(usize::from(wait.is_some()), &args)
-        {
+        match self.uring.submitter().submit_with_args(want, args) {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
                 // Out of time, a signal, completions to reap first, or no memory for a moment: the next turn goes on.

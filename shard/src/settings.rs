@@ -35,6 +35,8 @@ pub struct Core {
     pub inputs_per_turn: usize,
     /// Microseconds to spin before parking; 0: park at once.
     pub spin_us: u64,
+    /// Microseconds that a busy shard waits for more input where that costs no throughput; 0: never.
+    pub coalesce_us: u64,
     /// Nanoseconds of glommio's preempt timer. 100 ms by default; the tests that provoke its false park set less. Below
     /// some 10 microseconds glommio runs nothing at all.
     pub preempt_timer_ns: u64,
@@ -60,6 +62,7 @@ impl Default for Core {
             huge_pages: HugePages::Off,
             inputs_per_turn: 1_024,
             spin_us: 0,
+            coalesce_us: 75,
             preempt_timer_ns: 100_000_000,
         }
     }

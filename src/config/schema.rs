@@ -270,6 +270,8 @@ section!(Core {
         "Receive buffers in pages of 2 MB: reserved ones (vm.nr_hugepages), else transparent ones, else as off.";
     inputs_per_turn => inputs_per_turn: number(1..=1_000_000),
         "Completions handled before anything else gets its turn, so that no connection starves another.";
+    coalesce => coalesce_us: microseconds(0..=10_000),
+        "A busy shard waits so long for more, where clients go on sending meanwhile: CPU for latency. 0: never.";
     spin => spin_us: microseconds(0..=1_000_000), "Polling before a shard sleeps: latency for CPU. 0: sleep at once.";
 });
 

@@ -15,6 +15,9 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Questions answered in one turn; they may be as dear as a page of clients.
 const QUESTIONS_A_TURN: usize = 8;
 
+/// What a parcel counts for beside bytes from clients.
+const PARCEL_BYTES: u64 = 64;
+
 impl Pump {
     /// Takes what happened, up to the turn's bound. True when something may be left.
     pub(super) fn turn(&mut self) -> bool {
@@ -82,6 +85,7 @@ impl Pump {
             } => {
                 if self.wire.is_open(connection) {
                     let bytes = self.wire.ring.bytes(&filled);
+                    self.bytes += bytes.len() as u64;
                     let input = Input::Received { connection, bytes };
                     self.engine.handle(self.now, input, &mut self.actions);
                 }
@@ -172,6 +176,7 @@ impl Pump {
             ring.ring(bells[shard.index()].as_fd());
         })?;
         let count = batch.len();
+        self.bytes += count as u64 * PARCEL_BYTES;
         for envelope in batch.drain(..) {
             self.envelope(from, envelope);
         }
