@@ -3,13 +3,14 @@
 //! While more than `backpressure_messages` wait in the session of a connected subscriber, who publishes to it gets no
 //! PUBACK or PUBREC: its own send quota stops it (5.0 section 4.9), and everything else that it sends is handled as ever,
 //! its own acknowledgements above all, so that two clients who publish to each other cannot block. When half of that
-//! waits, all acknowledgements leave, in order.
+//! waits, all acknowledgements leave, in order. A client that sends on regardless, with more than `receive_maximum`
+//! publishes unacknowledged, is not read until then.
 //!
 //! Bounded in time on both sides, so that a reader that reads nothing stops nobody: acknowledgements wait for at most
 //! `backpressure_timeout_ms`, and a subscriber that took fewer than `backpressure_messages` in such a time slows nobody in
 //! the next.
 
-use crate::connection::Wire;
+use crate::connection::{Wire, held};
 use crate::session::queue::Queue;
 use crate::timers::Timer;
 use crate::wheel::TimerId;
@@ -36,9 +37,11 @@ pub(crate) struct Deferred {
     /// Encoded, in the order of their publishes [MQTT-4.6.0-2].
     bytes: Vec<u8>,
     packets: u64,
-    /// Sessions that slow it down.
+    /// Sessions that slow it down. Those that have not been heard of for too long are counted until they ease it.
     sessions: u32,
-    /// `None` once it fired.
+    /// How long the last word of a session counts.
+    until: Time,
+    /// When the acknowledgements must leave; `None` when none wait any more, because every session's word is too old.
     pub(crate) timer: Option<TimerId>,
 }
 
@@ -145,23 +148,28 @@ impl Engine {
         let Some(id) = self.connection_of(publisher) else {
             return;
         };
-        let due = self.now + self.settings.limits.backpressure_timeout_ms;
+        let until = self.now + self.settings.limits.backpressure_timeout_ms;
         let connection = self
             .connections
             .get_mut(id)
             .expect("a session's connection is live");
-        match &mut connection.deferred {
-            _ if connection.wire == Wire::Private => {}
-            Some(deferred) => deferred.sessions += 1,
-            None => {
-                connection.deferred = Some(Box::new(Deferred {
-                    bytes: Vec::new(),
-                    packets: 0,
-                    sessions: 1,
-                    timer: Some(self.timers.insert(due, Timer::Deferred(id))),
-                }));
-                self.stats.publishers_slowed += 1;
-            }
+        if connection.wire == Wire::Private {
+            return;
+        }
+        let deferred = connection.deferred.get_or_insert_with(|| {
+            Box::new(Deferred {
+                bytes: Vec::new(),
+                packets: 0,
+                sessions: 0,
+                until,
+                timer: None,
+            })
+        });
+        deferred.sessions += 1;
+        deferred.until = until;
+        if deferred.timer.is_none() {
+            deferred.timer = Some(self.timers.insert(until, Timer::Deferred(id)));
+            self.stats.publishers_slowed += 1;
         }
     }
 
@@ -189,7 +197,7 @@ impl Engine {
 
     /// Keeps an acknowledgement back if its connection is slowed down; false when it must be sent.
     pub(crate) fn defer(&mut self, id: ConnectionId, packet: &Packet<'_>, actions: &mut Actions) -> bool {
-        let limit = usize::from(self.settings.limits.receive_maximum);
+        let limit = u64::from(self.settings.limits.receive_maximum);
         let Some(connection) = self.connections.get_mut(id) else {
             return false;
         };
@@ -197,38 +205,68 @@ impl Engine {
         let Some(deferred) = &mut connection.deferred else {
             return false;
         };
+        if deferred.timer.is_none() {
+            return false;
+        }
         let encoded = packet.encode(version, &mut deferred.bytes);
         assert!(encoded.is_ok(), "what the server says fits its packet");
         deferred.packets += 1;
-        if deferred.packets >= limit as u64 {
-            // A client that sends on without acknowledgements is not to be slowed down this way.
-            self.acknowledge_deferred(id, actions);
+        if deferred.packets > limit {
+            // Who keeps to the limit is read on: what else it sends may be what others wait for.
+            self.hold(id, held::SLOW, actions);
         }
         true
     }
 
-    /// Sends the acknowledgements that waited.
+    /// A publisher is not slowed down any more: its acknowledgements leave.
     pub(crate) fn acknowledge_deferred(&mut self, id: ConnectionId, actions: &mut Actions) {
+        self.send_deferred(id, actions);
         let connection = self.connections.get_mut(id);
-        let Some(deferred) = connection.and_then(|connection| connection.deferred.take()) else {
+        if let Some(deferred) = connection.and_then(|connection| connection.deferred.take()) {
+            self.disarm(deferred.timer);
+        }
+    }
+
+    /// Sends the acknowledgements that waited. A connection that was not read for them is read again, but later: it may be
+    /// in the middle of another one's message that this is called.
+    fn send_deferred(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        self.disarm(deferred.timer);
-        if deferred.bytes.is_empty() {
+        let Some(deferred) = connection.deferred.as_mut() else {
+            return;
+        };
+        let packets = std::mem::take(&mut deferred.packets);
+        let bytes = std::mem::take(&mut deferred.bytes);
+        if packets == 0 {
             return;
         }
-        actions.send(id).buffer.extend_from_slice(&deferred.bytes);
-        self.stats.bytes_sent += deferred.bytes.len() as u64;
-        self.stats.packets_sent += deferred.packets;
+        if connection.held & held::SLOW != 0 {
+            self.eased.push_back(id);
+        }
+        actions.send(id).buffer.extend_from_slice(&bytes);
+        self.stats.bytes_sent += bytes.len() as u64;
+        self.stats.packets_sent += packets;
         self.hold_if_not_reading(id, actions);
     }
 
-    /// Acknowledgements have waited for as long as they may.
+    /// Acknowledgements have waited for as long as they may. The next ones wait too if a session said meanwhile that it is
+    /// behind.
     pub(crate) fn deferred_due(&mut self, id: ConnectionId, actions: &mut Actions) {
+        self.send_deferred(id, actions);
+        let now = self.now;
         let connection = self.connections.get_mut(id);
         if let Some(deferred) = connection.and_then(|connection| connection.deferred.as_mut()) {
-            deferred.timer = None;
+            let (until, waits) = (deferred.until, now < deferred.until);
+            deferred.timer = waits.then(|| self.timers.insert(until, Timer::Deferred(id)));
         }
-        self.acknowledge_deferred(id, actions);
+    }
+
+    /// Reads the connections again that were not read while they were slowed down. One after the other: what waits in one's
+    /// inbox may ease the next, and thousands of them in a chain must not need a stack as deep.
+    pub(crate) fn read_eased(&mut self, actions: &mut Actions) {
+        while let Some(id) = self.eased.pop_front() {
+            self.release(id, held::SLOW, actions);
+        }
     }
 }

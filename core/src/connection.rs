@@ -67,6 +67,8 @@ pub(crate) mod held {
     pub(crate) const BACKLOG: u8 = 2;
     /// It asked for retained messages, and the answers are on their way.
     pub(crate) const RECALL: u8 = 4;
+    /// It is slowed down, and sends on without acknowledgements.
+    pub(crate) const SLOW: u8 = 8;
 }
 
 /// Whether the next packet of a connection may be handled.

@@ -43,6 +43,8 @@ pub struct Engine {
     pub(crate) congested: u64,
     /// By shard: connections that wait for it, in order of arrival.
     pub(crate) waiting: Vec<VecDeque<ConnectionId>>,
+    /// Connections to be read again at the end of the input at hand.
+    pub(crate) eased: VecDeque<ConnectionId>,
     pub(crate) random: u64,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
@@ -70,6 +72,7 @@ impl Engine {
             scratch: Scratch::new(&settings.limits),
             congested: 0,
             waiting: vec![VecDeque::new(); usize::from(settings.shards)],
+            eased: VecDeque::new(),
             random: seed ^ u64::from(shard.0).wrapping_mul(0x9E37_79B9_7F4A_7C15),
             draining: false,
             stats: Stats::default(),
@@ -101,6 +104,7 @@ impl Engine {
             Input::Tick => self.tick(actions),
             Input::Drain => self.drain(actions),
         }
+        self.read_eased(actions);
     }
 
     /// When `Input::Tick` is next needed; `None` when no timer is set.

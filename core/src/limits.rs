@@ -23,7 +23,8 @@ pub struct Limits {
     pub backpressure_timeout_ms: u64,
     /// QoS 1/2 publishes on their way to a client that names no Receive Maximum. At it messages wait in the queue.
     pub inflight: u16,
-    /// Receive Maximum that the server names: unacknowledged QoS 1/2 publishes from a client. Beyond: DISCONNECT 0x93.
+    /// Receive Maximum that the server names: unacknowledged QoS 1/2 publishes from a client. Beyond: DISCONNECT 0x93, and
+    /// a client whose acknowledgements wait because a subscriber is behind is not read.
     pub receive_maximum: u16,
     /// Subscriptions of one session. At it SUBACK 0x97.
     pub subscriptions: usize,
