@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tables of docs/tuning.md: each setting at a few values, under the load that feels it, in interleaved rounds.
 #
-#   scripts/tuning-figures.sh [TABLE...]        spin buffers buffer_bytes turns huge_pages shards; all of them without one
+#   scripts/tuning-figures.sh [TABLE...]        spin coalesce buffers buffer_bytes turns huge_pages shards; all of them without one
 #
 #   ROUNDS=3 SECONDS_EACH=2     rounds, and seconds measured in each; all tables then take about five minutes
 #   RINGWIRE=target/release/ringwire            the binary
@@ -30,6 +30,8 @@ SATURATED = ["p2p", "--publishers", "10", "--qos", "0"]
 # Name: what is run, and the settings that are compared, the first one being what the others are divided by.
 TABLES = {
     "spin": (["echo", "--publishers", "50"], shard("spin", ["0", "50us", "100us"])),
+    "coalesce": (["p2p", "--publishers", "1", "--qos", "0", "--rate", "60000"],
+                 shard("coalesce", ["0us", "50us", "75us", "100us", "200us"])),
     "buffers": (["fan-in", "--publishers", "500", "--subscribers", "1", "--qos", "0", "--payload", "1024", "--window", "100"],
                 shard("buffers", [2048, 64, 256, 4096])),
     "buffer_bytes": (SATURATED, shard("buffer_bytes", [4096, 2048, 8192, 16384])),
