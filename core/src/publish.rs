@@ -39,6 +39,8 @@ pub(crate) struct Scratch {
     publisher: Vec<u8>,
     /// The topic of a private device's message.
     pub(crate) topic: String,
+    /// Whose topic that is: it stays the same for as long as a connection lives.
+    pub(crate) topic_of: Option<ConnectionId>,
 }
 
 impl Scratch {
@@ -49,6 +51,7 @@ impl Scratch {
             frames: Frames::new(limits.reference_bytes),
             publisher: Vec::new(),
             topic: String::new(),
+            topic_of: None,
         }
     }
 }

@@ -84,9 +84,12 @@ impl Engine {
         let settings = self.private_settings(connection);
         let (qos, retain, deny) = (settings.up_qos, settings.up_retain, settings.acl_deny_action);
         let mut topic = std::mem::take(&mut self.scratch.topic);
-        topic.clear();
-        let settings = self.private_settings(connection);
-        placeholder::fill(&settings.up_topic, self.names(from), &mut topic);
+        if self.scratch.topic_of != Some(id) {
+            topic.clear();
+            let settings = self.private_settings(connection);
+            placeholder::fill(&settings.up_topic, self.names(from), &mut topic);
+            self.scratch.topic_of = Some(id);
+        }
         let publish = Publish {
             dup: false,
             qos,
