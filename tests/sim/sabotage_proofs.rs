@@ -51,6 +51,7 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
         ],
     ),
     (Sabotage::FlipSessionPresent, &["session_present_is_true"]),
+    (Sabotage::LoseAcknowledgements, &["acknowledgements_come_in_time"]),
     (Sabotage::DrainInSilence, &["the_drain_is_told"]),
     (Sabotage::Panic, &["nothing_panics"]),
 ];

@@ -134,7 +134,7 @@ fn settings(random: &mut Random, shards: u16, tight: bool, crowded: bool) -> Set
 fn limits(random: &mut Random, tight: bool) -> Limits {
     let roomy = Limits {
         inflight: 32,
-        receive_maximum: 16,
+        receive_maximum: *random.pick(&[2, 16]),
         subscriptions: 32,
         topic_levels: 8,
         sessions: 1_000,

@@ -310,7 +310,11 @@ impl MqttClient {
             inbox: Vec::new(),
             answers: VecDeque::new(),
             pending: BTreeMap::new(),
-            window: usize::from(world.scenario.settings.limits.receive_maximum),
+            // A 3.x client is not told what the server takes.
+            window: match self.version {
+                Version::V5 => usize::from(world.scenario.settings.limits.receive_maximum),
+                Version::V31 | Version::V311 => usize::MAX,
+            },
             aliases_max: 0,
             aliases: Vec::new(),
             last_write: world.now,

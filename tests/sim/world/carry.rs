@@ -29,6 +29,7 @@ impl World {
         self.flush(shard);
         self.finish(shard);
         self.watch_limits(shard);
+        self.watch_acknowledgements(shard);
         self.tell_congestion(shard);
     }
 
@@ -145,7 +146,8 @@ impl World {
         outbox.buffer.clear();
         outbox.references.clear();
         outbox.reference_bytes = 0;
-        outbox.in_flight += bytes.len();
+        let bytes = self.pays(id, bytes);
+        self.shards[shard].actions.outbox(connection).in_flight += bytes.len();
         self.sockets[id].kernel.extend(bytes);
     }
 
@@ -227,7 +229,7 @@ impl World {
 }
 
 /// Every byte of an out box, in order.
-fn contents(outbox: &Outbox) -> Vec<u8> {
+pub(super) fn contents(outbox: &Outbox) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(outbox.buffer.len() + outbox.reference_bytes);
     let mut from = 0;
     for reference in &outbox.references {

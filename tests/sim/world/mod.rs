@@ -4,6 +4,7 @@
 //! engine's actions; `network` moves bytes. No thread, no clock: a run is a function of its seed.
 
 mod carry;
+mod owed;
 mod sabotage;
 mod socket;
 mod turn;

@@ -45,6 +45,8 @@ pub enum Sabotage {
     FlipByte,
     /// A CONNACK claims the opposite of "session present".
     FlipSessionPresent,
+    /// No PUBACK and no PUBREC leaves.
+    LoseAcknowledgements,
     /// Nobody is told that the node stops.
     DrainInSilence,
     /// The engine panics.
@@ -90,6 +92,7 @@ impl World {
             | Sabotage::LoseDrained
             | Sabotage::LoseRelieved
             | Sabotage::LoseTicks
+            | Sabotage::LoseAcknowledgements
             | Sabotage::HideSilence => {}
         }
     }

@@ -68,6 +68,8 @@ pub struct Socket {
     pub connected: bool,
     /// The Will, and whether it is due as soon as the connection ends.
     pub will: Option<(MessageId, bool)>,
+    /// Publishes at QoS 1/2 that were not acknowledged yet, and since when an engine has them for sure.
+    pub owed: VecDeque<Option<Time>>,
     pub notes: Vec<CloseReason>,
     /// The first step in which either side may have ended it.
     pub ended: Option<Step>,
@@ -97,6 +99,7 @@ impl Socket {
             silence_ms: 0,
             connected: false,
             will: None,
+            owed: VecDeque::new(),
             notes: Vec::new(),
             ended: None,
         }

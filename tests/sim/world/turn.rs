@@ -229,6 +229,7 @@ impl World {
                 Mark::Publish(message) => {
                     let certain = !paused && (!forgotten || self.sockets[id].disconnects_now());
                     self.took_message(shard, message, step, certain);
+                    self.owes(id, message, paused);
                 }
                 Mark::Subscribe(session, sent) => self.history.subscribe_fed(session, sent, step),
                 Mark::Disconnect => self.sockets[id].disconnected = true,
