@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub struct Store {
     messages: BTreeMap<String, MessageId>,
     messages_max: usize,
+    was_full: bool,
 }
 
 impl Store {
@@ -19,6 +20,7 @@ impl Store {
         Self {
             messages: BTreeMap::new(),
             messages_max,
+            was_full: false,
         }
     }
 
@@ -30,7 +32,14 @@ impl Store {
         };
         if self.messages.contains_key(topic) || self.messages.len() < self.messages_max {
             self.messages.insert(topic.to_owned(), message);
+        } else {
+            self.was_full = true;
         }
+    }
+
+    /// A topic found no room.
+    pub fn was_full(&self) -> bool {
+        self.was_full
     }
 
     /// What is stored, by topic.

@@ -377,6 +377,11 @@ impl World {
         stored.map(|(topic, message)| (topic.clone(), *message)).collect()
     }
 
+    /// A topic found no room in a naive store.
+    pub fn store_was_full(&self) -> bool {
+        self.stores.iter().any(Store::was_full)
+    }
+
     /// The counters of every shard.
     pub fn stats(&self) -> Vec<Stats> {
         self.shards.iter().map(|shard| shard.engine.stats()).collect()
