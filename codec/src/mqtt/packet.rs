@@ -65,12 +65,14 @@ pub enum Decoded<'a> {
 /// packet) is checked as soon as the fixed header is known, before the body has arrived.
 #[inline]
 pub fn decode(version: Version, input: &[u8], packet_size_max: u32) -> Result<Decoded<'_>, DecodeError> {
-    if let Some(ack) = short_ack(input) {
-        return Ok(Decoded::Packet(ack, SHORT_ACK));
-    }
     let Some((&first, rest)) = input.split_first() else {
         return Ok(Decoded::Incomplete { needed: None });
     };
+    if (0x40..0x80).contains(&first)
+        && let Some(ack) = short_ack(input)
+    {
+        return Ok(Decoded::Packet(ack, SHORT_ACK));
+    }
     let packet_type = PacketType::from_first_byte(version, first)?;
     let Some(remaining) = Variable::decode(rest, 1)? else {
         return Ok(Decoded::Incomplete { needed: None });
