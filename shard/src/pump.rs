@@ -149,8 +149,7 @@ impl Pump {
     }
 
     /// Writes cost more than all else: before many of them, what has arrived since the turn began is taken too, and shares
-    /// them. No system call when nothing has. Clients that wait for each other fall into step by it: 50 by 50 with one
-    /// message under way each cost a third less (`docs/decisions/0009-speed.md`).
+    /// them. No system call when nothing has.
     fn has_more_before_writing(&mut self) -> std::io::Result<bool> {
         Ok(self.actions.dirty.len() >= MANY_WRITES && self.wire.ring.settle()?)
     }
