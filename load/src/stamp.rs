@@ -1,6 +1,6 @@
 //! What stands in a payload: a stamp of 16 bytes that says who sent it, in which place and when, then a pattern.
 //!
-//! A [`Mint`] strikes the payloads of one run and reads them back; whatever was not struck by it, to the last byte, is
+//! A `Mint` strikes the payloads of one run and reads them back; whatever was not struck by it, to the last byte, is
 //! not read. The pattern depends on the stamp, so that bytes of one message in another are noticed. A flow is one
 //! publisher's messages to one topic: that is what a broker keeps in order.
 
