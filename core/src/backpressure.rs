@@ -16,7 +16,11 @@ use crate::timers::Timer;
 use crate::wheel::TimerId;
 use crate::{Actions, ConnectionId, Engine, Parcel, SessionId, ShardId, Time};
 use ringwire_codec::mqtt::{Packet, QoS};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+/// Publishers that all sessions of a shard together slow down at most, with their client ids the memory of it: who comes
+/// beyond is not slowed, and the limits of the queue stand.
+const SLOWED_MAX: usize = 1 << 16;
 
 /// What a session that is behind has done about it.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ pub(crate) struct Behind {
     /// Messages that left its queue since then.
     sent: usize,
     /// Client ids of those that it slows down, with their homes. Empty when it lags.
-    publishers: BTreeSet<(ShardId, Box<[u8]>)>,
+    publishers: BTreeMap<Box<[u8]>, ShardId>,
     /// It was too slow for others to wait for it.
     lags: bool,
 }
@@ -70,7 +74,7 @@ impl Engine {
             Box::new(Behind {
                 since: now,
                 sent: 0,
-                publishers: BTreeSet::new(),
+                publishers: BTreeMap::new(),
                 lags: false,
             })
         });
@@ -87,14 +91,18 @@ impl Engine {
         let Some(behind) = behind.filter(|behind| !behind.lags && !publisher.is_empty()) else {
             return;
         };
+        // Asked first: nearly every message is of one who is slowed already.
+        if behind.publishers.contains_key(publisher) || self.slowed >= SLOWED_MAX {
+            return;
+        }
         let home = self.placement.home(publisher);
-        if behind.publishers.insert((home, publisher.into())) {
-            if home == self.shard {
-                self.slow_down(publisher);
-            } else {
-                let publisher = publisher.into();
-                actions.post(home, Parcel::Slow { publisher });
-            }
+        behind.publishers.insert(publisher.into(), home);
+        self.slowed += 1;
+        if home == self.shard {
+            self.slow_down(publisher);
+        } else {
+            let publisher = publisher.into();
+            actions.post(home, Parcel::Slow { publisher });
         }
     }
 
@@ -133,7 +141,8 @@ impl Engine {
             .get_mut(of)
             .and_then(|session| session.behind.as_mut());
         let publishers = behind.map(|behind| std::mem::take(&mut behind.publishers));
-        for (home, publisher) in publishers.into_iter().flatten() {
+        for (publisher, home) in publishers.into_iter().flatten() {
+            self.slowed -= 1;
             if home == self.shard {
                 self.ease(&publisher, actions);
             } else {

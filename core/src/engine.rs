@@ -43,6 +43,8 @@ pub struct Engine {
     pub(crate) congested: u64,
     /// By shard: connections that wait for it, in order of arrival.
     pub(crate) waiting: Vec<VecDeque<ConnectionId>>,
+    /// Publishers that sessions of this shard slow down: see `backpressure.rs`.
+    pub(crate) slowed: usize,
     /// Connections to be read again at the end of the input at hand.
     pub(crate) eased: VecDeque<ConnectionId>,
     pub(crate) random: u64,
@@ -72,6 +74,7 @@ impl Engine {
             scratch: Scratch::new(&settings.limits),
             congested: 0,
             waiting: vec![VecDeque::new(); usize::from(settings.shards)],
+            slowed: 0,
             eased: VecDeque::new(),
             random: seed ^ u64::from(shard.0).wrapping_mul(0x9E37_79B9_7F4A_7C15),
             draining: false,

@@ -3,12 +3,10 @@
 use crate::board::Count;
 use crate::conductor::{Course, Halt};
 use crate::outcome::{Broker, Connections, Latency, Messages, Outcome};
-use crate::plan::Protocol;
 use crate::tally::{self, Times};
 use crate::worker::Report;
 use crate::worker::desk::Run;
 use crate::{Plan, RunError};
-use ringwire_codec::mqtt::Version;
 use std::collections::HashMap;
 
 /// Quantiles of a latency's curve.
@@ -33,7 +31,7 @@ pub(crate) fn outcome(run: &Run<'_>, course: Course, reports: Vec<Report>) -> Ou
     };
     Outcome {
         name: plan.name.clone(),
-        protocol: protocol(plan.protocol).to_owned(),
+        protocol: plan.protocol.name().to_owned(),
         broker: plan
             .broker_pid
             .map(|_| broker(&course, &messages, connections.made)),
@@ -85,16 +83,6 @@ pub(crate) fn error(halt: Halt, run: &Run<'_>, reports: &[Report]) -> RunError {
 
 fn target(plan: &Plan) -> String {
     plan.targets.first().map(ToString::to_string).unwrap_or_default()
-}
-
-fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Mqtt(Version::V31) => "mqtt 3.1",
-        Protocol::Mqtt(Version::V311) => "mqtt 3.1.1",
-        Protocol::Mqtt(Version::V5) => "mqtt 5.0",
-        Protocol::Private => "private-tcp 1",
-        Protocol::Raw => "raw",
-    }
 }
 
 fn total(reports: &[Report], count: Count) -> u64 {

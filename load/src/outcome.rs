@@ -88,6 +88,21 @@ pub struct Latency {
     pub curve: Vec<(f64, f64)>,
 }
 
+impl Latency {
+    /// Least, mean, p50, p90, p99, p99.9 and most, as tables show them; microseconds.
+    pub fn columns(&self) -> [f64; 7] {
+        [
+            self.min_us,
+            self.mean_us,
+            self.p50_us,
+            self.p90_us,
+            self.p99_us,
+            self.p999_us,
+            self.max_us,
+        ]
+    }
+}
+
 /// What `/proc` says of the broker's process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Broker {

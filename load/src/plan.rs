@@ -64,6 +64,19 @@ pub enum Protocol {
     Raw,
 }
 
+impl Protocol {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Mqtt(Version::V31) => "mqtt 3.1",
+            Protocol::Mqtt(Version::V311) => "mqtt 3.1.1",
+            Protocol::Mqtt(Version::V5) => "mqtt 5.0",
+            Protocol::Private => "private-tcp 1",
+            Protocol::Raw => "raw",
+        }
+    }
+}
+
 /// Clients that do the same thing.
 #[derive(Clone, Debug)]
 pub struct Group {

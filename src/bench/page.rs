@@ -278,17 +278,8 @@ fn latency_table(rows: &[(&str, &Latency)]) -> String {
     let heads = ["", "least", "mean", "p50", "p90", "p99", "p99.9", "most", "times"];
     let mut text = opened_table(&heads.map(str::to_owned));
     for (name, latency) in rows.iter().filter(|(_, latency)| latency.count > 0) {
-        let values = [
-            latency.min_us,
-            latency.mean_us,
-            latency.p50_us,
-            latency.p90_us,
-            latency.p99_us,
-            latency.p999_us,
-            latency.max_us,
-        ];
         let mut cells = vec![(*name).to_owned()];
-        cells.extend(values.map(words::microseconds));
+        cells.extend(latency.columns().map(words::microseconds));
         cells.push(words::count(latency.count));
         text += &row("td", &cells);
     }

@@ -100,7 +100,7 @@ pub fn aim(plan: &mut Plan, targets: &[Target]) -> Result<(), BenchError> {
     plan.targets = of(main);
     plan.mqtt_targets = of(Spoken::Mqtt);
     if plan.targets.is_empty() {
-        let protocol = super::words::protocol(plan.protocol);
+        let protocol = plan.protocol.name();
         return Err(BenchError::Flags(format!(
             "with {protocol}, name a --target {needs}"
         )));

@@ -180,7 +180,7 @@ impl Described {
             scenario: plan.name.clone(),
             text,
             targets: plan.targets.iter().map(ToString::to_string).collect(),
-            protocol: super::words::protocol(plan.protocol).to_owned(),
+            protocol: plan.protocol.name().to_owned(),
             cores: plan.cores.clone(),
             warmup_seconds: plan.warmup.as_secs_f64(),
             keepalive_s: plan.keepalive_s,

@@ -87,17 +87,8 @@ fn totals(outcome: &Outcome) -> String {
 fn latencies(rows: &[(&str, &Latency)]) -> String {
     let mut table = table(&["", "least", "mean", "p50", "p90", "p99", "p99.9", "most", "times"]);
     for (name, latency) in rows.iter().filter(|(_, latency)| latency.count > 0) {
-        let values = [
-            latency.min_us,
-            latency.mean_us,
-            latency.p50_us,
-            latency.p90_us,
-            latency.p99_us,
-            latency.p999_us,
-            latency.max_us,
-        ];
         let mut row = vec![(*name).to_owned()];
-        row.extend(values.map(microseconds));
+        row.extend(latency.columns().map(microseconds));
         row.push(count(latency.count));
         table.add_row(row);
     }

@@ -2,8 +2,7 @@
 //!
 //! For the table and the page; JSON keeps the numbers.
 
-use ringwire_codec::mqtt::Version;
-use ringwire_load::plan::{Group, Pace, Protocol};
+use ringwire_load::plan::{Group, Pace};
 
 /// `1,234,567`.
 pub fn count(number: u64) -> String {
@@ -59,17 +58,6 @@ pub fn bytes(value: f64) -> String {
     match unit {
         Some((name, power)) => format!("{} {name}", number(value / f64::from(1 << power))),
         None => format!("{value:.0} B"),
-    }
-}
-
-/// As `Outcome::protocol` has it.
-pub fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Mqtt(Version::V31) => "mqtt 3.1",
-        Protocol::Mqtt(Version::V311) => "mqtt 3.1.1",
-        Protocol::Mqtt(Version::V5) => "mqtt 5.0",
-        Protocol::Private => "private-tcp 1",
-        Protocol::Raw => "raw",
     }
 }
 

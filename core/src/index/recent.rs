@@ -11,6 +11,9 @@ use crate::SessionId;
 /// Topics remembered, a power of two; one that hashes to the same place takes it.
 const TOPICS: usize = 512;
 
+/// Longer topics are not remembered: a publisher chooses them.
+const TOPIC_BYTES_MAX: usize = 1_024;
+
 /// With more subscribers delivering costs so much that matching does not matter, and remembering costs memory.
 const SUBSCRIBERS_MAX: usize = 64;
 
@@ -73,10 +76,10 @@ impl Recent {
         Known::All(&place.found)
     }
 
-    /// Remembers the subscribers of a topic that `look_up` had heard of, unless there are too many.
+    /// Remembers the subscribers of a topic that `look_up` had heard of, unless there are too many or it is too long.
     pub(super) fn remember(&mut self, hash: u64, topic: &str, found: &[(SessionId, Subscription)]) {
         let place = &mut self.places[hash as usize & (TOPICS - 1)];
-        if found.len() > SUBSCRIBERS_MAX {
+        if found.len() > SUBSCRIBERS_MAX || topic.len() > TOPIC_BYTES_MAX {
             return;
         }
         if *place.topic != *topic {

@@ -283,3 +283,13 @@ proptest! {
         prop_assert!(index.trie.is_empty());
     }
 }
+
+#[test]
+fn a_topic_that_is_too_long_to_remember_is_matched_each_time() {
+    let mut index = Index::new(1);
+    let long = format!("a/{}", "b".repeat(60_000));
+    index.insert("a/+", SessionId(1), subscription(1));
+    assert_eq!(sessions_of(&mut index, &long), [1]);
+    index.insert("a/#", SessionId(2), subscription(1));
+    assert_eq!(sessions_of(&mut index, &long), [1, 2]);
+}
