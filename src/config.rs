@@ -5,6 +5,7 @@
 
 mod check;
 mod example;
+mod extras;
 mod form;
 mod mistake;
 pub mod number;
@@ -22,9 +23,10 @@ pub use schema::{Log, LogFormat};
 pub use source::Source;
 
 use crate::cores;
+use extras::{AutoSubscriptions, Rewrite};
 use ringwire_core::access::Access;
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{Mqtt, PrivateTcp, Protocol};
+use ringwire_core::settings::{Broker, Delayed, Flapping, Mqtt, PrivateTcp, Protocol};
 use ringwire_shard::{Bind, Core};
 use schema::{Admin, Node, Shard, Socket};
 use std::collections::BTreeMap;
@@ -42,6 +44,11 @@ pub struct Config {
     /// `[shard.core.N]` by CPU: `shard.core` with its own keys applied.
     pub cores: BTreeMap<usize, Core>,
     pub access: Access,
+    pub broker: Broker,
+    pub delayed: Delayed,
+    pub rewrite: Rewrite,
+    pub auto_subscribe: AutoSubscriptions,
+    pub flapping_detect: Flapping,
     pub admin: Admin,
 }
 
@@ -136,6 +143,11 @@ impl Config {
             listeners: self.enabled().map(engine_listener).collect(),
             limits: self.limits.clone(),
             access: self.access.clone(),
+            broker: self.broker.clone(),
+            delayed: self.delayed.clone(),
+            rewrite: self.rewrite.rules.clone(),
+            auto_subscribe: self.auto_subscribe.topics.clone(),
+            flapping: self.flapping_detect.clone(),
         };
         ringwire_shard::Settings {
             engine: Arc::new(engine),

@@ -18,10 +18,6 @@ use crate::{Actions, ConnectionId, Engine, Parcel, SessionId, ShardId, Time};
 use ringwire_codec::mqtt::{Packet, QoS};
 use std::collections::BTreeMap;
 
-/// Publishers that all sessions of a shard together slow down at most, with their client ids the memory of it: who comes
-/// beyond is not slowed, and the limits of the queue stand.
-const SLOWED_MAX: usize = 1 << 16;
-
 /// What a session that is behind has done about it.
 #[derive(Debug)]
 pub(crate) struct Behind {
@@ -92,7 +88,8 @@ impl Engine {
             return;
         };
         // Asked first: nearly every message is of one who is slowed already.
-        if behind.publishers.contains_key(publisher) || self.slowed >= SLOWED_MAX {
+        if behind.publishers.contains_key(publisher) || self.slowed >= self.settings.limits.slowed_publishers
+        {
             return;
         }
         let home = self.placement.home(publisher);

@@ -39,6 +39,19 @@ pub struct Limits {
     pub retained_messages: usize,
     /// Bytes (topic, payload, properties) of retained messages on one shard. At it as for `retained_messages`.
     pub retained_bytes: usize,
+    /// Seconds after which a retained message is removed, if its own expiry is not sooner. 0: never.
+    pub retained_expiry_s: u32,
+    /// Bytes of the topics that a client's aliases stand for, and the server's to it. At it a client's new alias is
+    /// DISCONNECT 0x97, and the server sets no more.
+    pub topic_alias_bytes: usize,
+    /// Bytes of the Wills of one shard's sessions. At it CONNACK 0x97 for a client with a Will.
+    pub will_bytes: usize,
+    /// Publishers that all sessions of a shard together slow down at most; whoever comes beyond is not slowed.
+    pub slowed_publishers: usize,
+    /// Bans that a node knows. At it a new one is refused, and flapping clients are not banned.
+    pub bans: usize,
+    /// Client ids whose disconnects one shard counts to find those that flap. At it the one that was quiet longest goes.
+    pub flapping_clients: usize,
     /// Wildcard shapes a shard has subscriptions in before it asks for every publish of the node.
     pub shapes: usize,
     /// Payload bytes from which a payload leaves by reference instead of being copied into the out box.
@@ -62,6 +75,12 @@ impl Default for Limits {
             sessions: 2_000_000,
             retained_messages: 1_000_000,
             retained_bytes: 256 << 20,
+            retained_expiry_s: 0,
+            topic_alias_bytes: 64 << 10,
+            will_bytes: 256 << 20,
+            slowed_publishers: 1 << 16,
+            bans: 100_000,
+            flapping_clients: 65_536,
             shapes: 32,
             reference_bytes: 4_096,
         }

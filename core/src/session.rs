@@ -45,7 +45,7 @@ pub(crate) struct Session {
     /// SUBSCRIBEs whose retained messages are still on their way.
     pub(crate) recalls: u32,
     /// Drop reasons that were already noted, by bit.
-    noted: u16,
+    noted: u32,
     pub(crate) clean_start: bool,
     /// What gives way when the queue of a private device is full. Such a session's QoS 0 messages wait like all others;
     /// `None` for an MQTT client's.
@@ -53,7 +53,7 @@ pub(crate) struct Session {
     pub(crate) dropped: u64,
 }
 
-const _: () = assert!(DropReason::ALL.len() <= 16, "one bit each in `noted`");
+const _: () = assert!(DropReason::ALL.len() <= 32, "one bit each in `noted`");
 
 impl Session {
     pub(crate) fn new(client_id: Box<[u8]>) -> Self {
@@ -87,7 +87,7 @@ impl Session {
 
     /// True the first time that it is asked for this reason.
     pub(crate) fn first_drop(&mut self, reason: DropReason) -> bool {
-        let bit = 1 << reason as u16;
+        let bit = 1 << reason as u32;
         let first = self.noted & bit == 0;
         self.noted |= bit;
         first

@@ -19,6 +19,35 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may connect, publish and subscribe.
     pub access: Access,
+    /// What holds for the whole node.
+    pub broker: Broker,
+    /// `$delayed/SECONDS/TOPIC`.
+    pub delayed: Delayed,
+    /// Topics that are read as others, in order.
+    pub rewrite: Vec<RewriteRule>,
+    /// What every client is subscribed to when it connects.
+    pub auto_subscribe: Vec<AutoSubscribe>,
+    /// Clients that come and go too often.
+    pub flapping: Flapping,
+}
+
+impl Default for Settings {
+    /// One shard without a listener; for tests, mostly, which say what matters to them.
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            placement_key: [0; 2],
+            seed: 0,
+            listeners: Vec::new(),
+            limits: Limits::default(),
+            access: Access::default(),
+            broker: Broker::default(),
+            delayed: Delayed::default(),
+            rewrite: Vec::new(),
+            auto_subscribe: Vec::new(),
+            flapping: Flapping::default(),
+        }
+    }
 }
 
 /// What is spoken on a listener.
@@ -53,6 +82,59 @@ pub struct Mqtt {
     pub session_expiry_s: u32,
     /// Bytes of a client id; longer: CONNACK 0x85.
     pub max_clientid_len: usize,
+    /// Seconds of keep alive that 5.0 clients are given, whatever they ask for (Server Keep Alive); `None`: their own.
+    pub server_keepalive_s: Option<u16>,
+    /// Topic aliases that a client may set (Topic Alias Maximum of CONNACK); an alias above it: DISCONNECT 0x94.
+    pub max_topic_alias: u16,
+    /// Topic aliases that the server sets at most for a client that allows them.
+    pub max_topic_alias_broker: u16,
+    /// The highest QoS of a publish (Maximum QoS); a higher one: DISCONNECT 0x9B, a Will's: CONNACK 0x9B. Subscriptions are
+    /// granted at most this.
+    pub max_qos_allowed: QoS,
+    /// Retained messages are kept (Retain Available); if not, a publish with RETAIN: DISCONNECT 0x9A, a Will's: CONNACK 0x9A.
+    pub retain_available: bool,
+    /// Filters may have wildcards; if not: SUBACK 0xA2.
+    pub wildcard_subscription: bool,
+    /// `$share/GROUP/FILTER` and `$queue/FILTER`; if not: SUBACK 0x9E.
+    pub shared_subscription: bool,
+    /// `$exclusive/TOPIC`; if not: SUBACK 0x8F.
+    pub exclusive_subscription: bool,
+    /// SUBSCRIBE may carry a Subscription Identifier; if not: DISCONNECT 0xA1.
+    pub subscription_identifiers: bool,
+    /// A payload that is said to be UTF-8 is checked: PUBACK or PUBREC 0x99, at QoS 0 DISCONNECT 0x99.
+    pub check_payload_format: bool,
+    /// What CONNACK says to a client that asks for Response Information; `%c` client id, `%u` username. Empty: nothing.
+    pub response_information: String,
+    /// Limits that CONNACK names where they differ from the standard's defaults.
+    pub announce: Vec<Announced>,
+}
+
+/// A limit that CONNACK can name (5.0 section 3.2.2.3). One that is not named holds all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Announced {
+    ReceiveMaximum,
+    MaximumPacketSize,
+    TopicAliasMaximum,
+    MaximumQoS,
+    RetainAvailable,
+    WildcardSubscription,
+    SharedSubscription,
+    SubscriptionIdentifiers,
+}
+
+impl Announced {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::ReceiveMaximum,
+        Self::MaximumPacketSize,
+        Self::TopicAliasMaximum,
+        Self::MaximumQoS,
+        Self::RetainAvailable,
+        Self::WildcardSubscription,
+        Self::SharedSubscription,
+        Self::SubscriptionIdentifiers,
+    ];
 }
 
 impl Default for Mqtt {
@@ -63,6 +145,149 @@ impl Default for Mqtt {
             max_keepalive_s: 0,
             session_expiry_s: 7_200,
             max_clientid_len: 1_024,
+            server_keepalive_s: None,
+            max_topic_alias: 64,
+            max_topic_alias_broker: 16,
+            max_qos_allowed: QoS::ExactlyOnce,
+            retain_available: true,
+            wildcard_subscription: true,
+            shared_subscription: true,
+            exclusive_subscription: true,
+            subscription_identifiers: true,
+            check_payload_format: false,
+            response_information: String::new(),
+            announce: Announced::ALL.to_vec(),
+        }
+    }
+}
+
+/// What holds for the whole node. EMQX's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Which member of a shared subscription gets a message.
+    pub shared_subscription_strategy: SharedStrategy,
+    /// Milliseconds between two rounds of `$SYS/brokers/NODE/stats/...` and `metrics/...`; `None`: never.
+    pub sys_msg_interval_ms: Option<u64>,
+    /// Milliseconds between two of `$SYS/brokers/NODE/uptime` and `datetime`; `None`: never.
+    pub sys_heartbeat_interval_ms: Option<u64>,
+    /// Events of clients that are told under `$SYS/brokers/NODE/clients/...`.
+    pub sys_event_messages: Vec<SysEvent>,
+}
+
+/// An event of a client that `$SYS` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum SysEvent {
+    ClientConnected,
+    ClientDisconnected,
+    ClientSubscribed,
+    ClientUnsubscribed,
+}
+
+/// Which member of a shared subscription gets a message. Members with a connection always come before those without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum SharedStrategy {
+    Random,
+    RoundRobin,
+    /// The same one until it leaves.
+    Sticky,
+    /// By the publisher's client id.
+    HashClientId,
+    HashTopic,
+    /// One that lives on the publisher's shard, if there is one.
+    Local,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self {
+            shared_subscription_strategy: SharedStrategy::RoundRobin,
+            sys_msg_interval_ms: Some(60_000),
+            sys_heartbeat_interval_ms: Some(30_000),
+            sys_event_messages: vec![SysEvent::ClientConnected, SysEvent::ClientDisconnected],
+        }
+    }
+}
+
+/// `$delayed/SECONDS/TOPIC`: a publish that waits. EMQX's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delayed {
+    /// If not, such topics are refused.
+    pub enable: bool,
+    /// Messages that wait on one shard. At it PUBACK 0x97, and QoS 0 is dropped.
+    pub max_delayed_messages: usize,
+    /// Bytes that wait on one shard. As for `max_delayed_messages`.
+    pub max_delayed_bytes: usize,
+}
+
+impl Default for Delayed {
+    fn default() -> Self {
+        Self {
+            enable: true,
+            max_delayed_messages: 100_000,
+            max_delayed_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A topic that is read as another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewriteRule {
+    /// Where it applies.
+    pub action: RewriteAction,
+    /// Filter of the topics it is about.
+    pub source_topic: String,
+    /// Regular expression that such a topic must match.
+    pub re: String,
+    /// What it becomes: `$1` is the first group, `%c` the client id, `%u` the username.
+    pub dest_topic: String,
+}
+
+/// Where a rewrite rule applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum RewriteAction {
+    Publish,
+    Subscribe,
+    All,
+}
+
+/// A subscription that every client is given when it connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AutoSubscribe {
+    /// Filter, with `%c` and `%u`.
+    pub topic: String,
+    /// QoS that it is granted.
+    pub qos: QoS,
+    /// Retain Handling, 0 to 2.
+    pub rh: u8,
+    /// Retain As Published.
+    pub rap: bool,
+    /// No Local.
+    pub nl: bool,
+}
+
+/// Clients that come and go too often are banned for a while. EMQX's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flapping {
+    /// Whether they are.
+    pub enable: bool,
+    /// Disconnects within `window_time_ms`.
+    pub max_count: u32,
+    /// Milliseconds.
+    pub window_time_ms: u64,
+    /// Milliseconds.
+    pub ban_time_ms: u64,
+}
+
+impl Default for Flapping {
+    fn default() -> Self {
+        Self {
+            enable: false,
+            max_count: 15,
+            window_time_ms: 60_000,
+            ban_time_ms: 300_000,
         }
     }
 }

@@ -195,8 +195,7 @@ fn settings(shards: u16, clients: usize) -> Arc<Settings> {
         placement_key: [1, 2],
         seed: 7,
         listeners: vec![listener],
-        limits: Limits::default(),
-        access: Default::default(),
+        ..Settings::default()
     })
 }
 

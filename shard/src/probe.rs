@@ -189,11 +189,7 @@ mod tests {
         Settings {
             engine: Arc::new(ringwire_core::Settings {
                 shards: shards as u16,
-                placement_key: [0, 0],
-                seed: 0,
-                listeners: Vec::new(),
-                limits: ringwire_core::limits::Limits::default(),
-                access: ringwire_core::access::Access::default(),
+                ..ringwire_core::Settings::default()
             }),
             cores: vec![Core::default(); shards],
             binds: vec![crate::Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],

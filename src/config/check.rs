@@ -61,6 +61,11 @@ pub fn filter(filter: &str) -> Check {
     )
 }
 
+/// A topic that others are rewritten to; a filter may be rewritten to one with wildcards.
+pub fn destination(topic: &str) -> Check {
+    must(!topic.is_empty(), "expected a topic")
+}
+
 /// As long as there are no credentials.
 pub fn loopback(bind: &Option<SocketAddr>) -> Check {
     let loopback = bind.is_none_or(|address| address.ip().is_loopback());

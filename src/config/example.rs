@@ -44,6 +44,11 @@ pub fn example() -> String {
         "[shard.core.N] takes the same keys but mesh_batches, for the shards on CPU N alone.",
     );
     section(&mut text, "access", &config.access);
+    section(&mut text, "broker", &config.broker);
+    section(&mut text, "delayed", &config.delayed);
+    section(&mut text, "rewrite", &config.rewrite);
+    section(&mut text, "auto_subscribe", &config.auto_subscribe);
+    section(&mut text, "flapping_detect", &config.flapping_detect);
     section(&mut text, "admin", &config.admin);
     text
 }

@@ -13,7 +13,7 @@ use ringwire_codec::mqtt::QoS;
 use ringwire_core::access::{Access, Operation, Rule, User};
 use ringwire_core::interest::SHARDS_MAX;
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{AclDenyAction, Mqtt, Overflow, PrivateTcp, Protocol};
+use ringwire_core::settings::{AclDenyAction, Announced, Mqtt, Overflow, PrivateTcp, Protocol};
 use ringwire_shard::{Bind, Core, HugePages};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -140,7 +140,7 @@ impl Section for Listener {
     }
 }
 
-const QOS: Word<QoS> = Word(&[
+pub(super) const QOS: Word<QoS> = Word(&[
     ("0", QoS::AtMostOnce),
     ("1", QoS::AtLeastOnce),
     ("2", QoS::ExactlyOnce),
@@ -156,7 +156,39 @@ section!(Mqtt {
     session_expiry => session_expiry_s: seconds(0..=u64::from(u32::MAX)),
         "How long a session outlives its connection: 3.x with Clean Session 0, and the cap for 5.0.";
     max_clientid_len => max_clientid_len: number(23..=65_535), "Bytes; a longer client id is refused (0x85).";
+    server_keepalive => server_keepalive_s: Or("client", seconds(0..=65_535)),
+        "Keep alive that 5.0 clients are given, whatever they ask for.";
+    max_topic_alias => max_topic_alias: number(0..=65_535),
+        "Topic aliases that a 5.0 client may set; a higher one is DISCONNECT 0x94. 0: none.";
+    max_topic_alias_broker => max_topic_alias_broker: number(0..=65_535),
+        "Topic aliases that the broker sets for a 5.0 client that allows them. 0: none.";
+    max_qos_allowed => max_qos_allowed: QOS,
+        "The highest QoS; a publish above it is DISCONNECT 0x9B, a subscription is granted this.";
+    retain_available => retain_available: Flag, "false: a publish with RETAIN is DISCONNECT 0x9A.";
+    wildcard_subscription => wildcard_subscription: Flag, "false: a filter with a wildcard is SUBACK 0xA2.";
+    shared_subscription => shared_subscription: Flag, "$share/GROUP/FILTER and $queue/FILTER. false: SUBACK 0x9E.";
+    exclusive_subscription => exclusive_subscription: Flag,
+        "$exclusive/TOPIC: one client at a time has it, another gets SUBACK 0x97. false: SUBACK 0x8F.";
+    subscription_identifiers => subscription_identifiers: Flag,
+        "false: a SUBSCRIBE with one is DISCONNECT 0xA1.";
+    check_payload_format => check_payload_format: Flag,
+        "A payload that its publisher calls UTF-8 is checked: PUBACK 0x99, at QoS 0 DISCONNECT 0x99.";
+    response_information => response_information: Text,
+        "What a 5.0 client gets that asks for Response Information, as a topic prefix; %c client id, %u username.";
+    announce => announce: List(ANNOUNCED),
+        "Limits that CONNACK names where they differ from the standard's defaults. They hold unnamed too.";
 });
+
+const ANNOUNCED: Word<Announced> = Word(&[
+    ("\"receive_maximum\"", Announced::ReceiveMaximum),
+    ("\"maximum_packet_size\"", Announced::MaximumPacketSize),
+    ("\"topic_alias_maximum\"", Announced::TopicAliasMaximum),
+    ("\"maximum_qos\"", Announced::MaximumQoS),
+    ("\"retain_available\"", Announced::RetainAvailable),
+    ("\"wildcard_subscription\"", Announced::WildcardSubscription),
+    ("\"shared_subscription\"", Announced::SharedSubscription),
+    ("\"subscription_identifiers\"", Announced::SubscriptionIdentifiers),
+]);
 
 const OVERFLOW: Word<Overflow> = Word(&[
     ("\"drop_oldest\"", Overflow::DropOldest),
@@ -216,6 +248,16 @@ section!(Limits {
     retained_messages => retained_messages: number(0..=1_000_000_000),
         "On one shard. At it a new topic is delivered but not kept.";
     retained_bytes => retained_bytes: size(0..=1 << 44), "On one shard. As for retained_messages.";
+    retained_expiry => retained_expiry_s: seconds(0..=u64::from(u32::MAX)),
+        "A retained message is removed after so long, if its own expiry is not sooner. 0: never.";
+    topic_alias_bytes => topic_alias_bytes: size(1_024..=1 << 30),
+        "Of the topics that one client's aliases stand for. At it DISCONNECT 0x97; the broker sets no more to it.";
+    will_bytes => will_bytes: size(0..=1 << 40), "Of the Wills on one shard. At it CONNACK 0x97 for a client with one.";
+    slowed_publishers => slowed_publishers: number(0..=10_000_000),
+        "That one shard's subscribers slow down together; whoever comes beyond is not slowed.";
+    bans => bans: number(0..=10_000_000), "Bans of a node. At it a new one is refused.";
+    flapping_clients => flapping_clients: number(1..=10_000_000),
+        "Client ids whose disconnects one shard counts. At it the one that was quiet longest is forgotten.";
     shapes => shapes: number(1..=1_024),
         "Wildcard patterns a shard subscribes with before it asks for every publish of the node.";
     reference_bytes => reference_bytes: size(64..=1 << 20), "Payloads from here on are sent without being copied.";

@@ -13,7 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
-const TABLES: [&str; 7] = ["node", "log", "listener", "limits", "shard", "access", "admin"];
+const TABLES: [&str; 12] = [
+    "node",
+    "log",
+    "listener",
+    "limits",
+    "shard",
+    "access",
+    "broker",
+    "delayed",
+    "rewrite",
+    "auto_subscribe",
+    "flapping_detect",
+    "admin",
+];
 
 type Name<'a> = &'a Spanned<DeString<'a>>;
 
@@ -73,6 +86,19 @@ impl<'a> Walk<'a> {
                 "log" => self.section(source, "log", table, |config| &mut config.log),
                 "limits" => self.section(source, "limits", table, |config| &mut config.limits),
                 "access" => self.section(source, "access", table, |config| &mut config.access),
+                "broker" => self.section(source, "broker", table, |config| &mut config.broker),
+                "delayed" => self.section(source, "delayed", table, |config| &mut config.delayed),
+                "rewrite" => self.section(source, "rewrite", table, |config| &mut config.rewrite),
+                "auto_subscribe" => {
+                    self.section(source, "auto_subscribe", table, |config| {
+                        &mut config.auto_subscribe
+                    });
+                }
+                "flapping_detect" => {
+                    self.section(source, "flapping_detect", table, |config| {
+                        &mut config.flapping_detect
+                    });
+                }
                 "admin" => self.section(source, "admin", table, |config| &mut config.admin),
                 "shard" => self.shard(source, table),
                 _ => self.listener_tables(source, table),

@@ -5,7 +5,6 @@
 
 use crate::random::Random;
 use ringwire_codec::mqtt::QoS;
-use ringwire_core::access::Access;
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{AclDenyAction, Listener, Mqtt, Overflow, PrivateTcp, Protocol};
 use ringwire_core::{ListenerId, Settings};
@@ -127,7 +126,7 @@ fn settings(random: &mut Random, shards: u16, tight: bool, crowded: bool) -> Set
             listener("private", private_max, Protocol::PrivateTcp(private)),
         ],
         limits: limits(random, tight),
-        access: Access::default(),
+        ..Settings::default()
     }
 }
 

@@ -6,7 +6,6 @@
 //! between shards is no part of it (clients connect at home).
 mod table;
 
-use ringwire_core::access::Access;
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{Listener, Mqtt, PrivateTcp, Protocol};
 use ringwire_core::{
@@ -78,7 +77,7 @@ pub fn settings(shards: u16) -> Settings {
             subscription_bytes: 1 << 30,
             ..Limits::default()
         },
-        access: Access::default(),
+        ..Settings::default()
     }
 }
 

@@ -3,12 +3,12 @@
 
 use ringwire_codec::mqtt::{self, Packet, QoS, Version};
 use ringwire_core::outbox::Reference;
+use ringwire_core::placement::Placement;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_core::{
     Actions, CloseReason, ConnectionId, Engine, Input, InterestMap, ListenerId, Note, Parcel, Settings,
     ShardId, Time,
 };
-use ringwire_core::{access::Access, limits::Limits, placement::Placement};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -55,8 +55,7 @@ pub fn settings(shards: u16) -> Settings {
             max_connections: 100,
             protocol: Protocol::Mqtt(Mqtt::default()),
         }],
-        limits: Limits::default(),
-        access: Access::default(),
+        ..Settings::default()
     }
 }
 

@@ -5,8 +5,6 @@ use crate::mailbox::{Reply, mailbox};
 use crate::mesh::ports;
 use crate::{Bind, Mailbox, Question, executor, listen};
 use glommio::timer::Timer;
-use ringwire_core::access::Access;
-use ringwire_core::limits::Limits;
 use ringwire_core::placement::Placement;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_core::{InterestMap, Settings as EngineSettings};
@@ -26,12 +24,7 @@ fn settings(shards: u16) -> Settings {
                 max_connections: 10,
                 protocol: Protocol::Mqtt(Mqtt::default()),
             }],
-            limits: Limits::default(),
-            access: Access {
-                allow_anonymous: true,
-                users: Vec::new(),
-                rules: Vec::new(),
-            },
+            ..EngineSettings::default()
         }),
         cores: vec![
             Core {

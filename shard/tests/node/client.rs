@@ -1,7 +1,5 @@
 //! A blocking MQTT 3.1.1 client of a few lines, and a node for it to talk to.
 
-use ringwire_core::access::Access;
-use ringwire_core::limits::Limits;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_shard::mailbox::ShardStats;
 use ringwire_shard::{Bind, Core, Node, Question, Settings};
@@ -32,12 +30,7 @@ pub fn settings(shards: u16) -> Settings {
             placement_key: [1, 2],
             seed: 3,
             listeners: vec![listener],
-            limits: Limits::default(),
-            access: Access {
-                allow_anonymous: true,
-                users: Vec::new(),
-                rules: Vec::new(),
-            },
+            ..ringwire_core::Settings::default()
         }),
         cores: vec![core; usize::from(shards)],
         binds: vec![Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],
