@@ -331,6 +331,10 @@ impl Engine {
         let Some(front) = session.queue.as_ref().and_then(|queue| queue.front()) else {
             return false;
         };
+        if front.message.is_expired(self.now) {
+            self.drop_expired(to, actions);
+            return true;
+        }
         let acknowledged = front.qos != QoS::AtMostOnce && wire != Wire::Private;
         if acknowledged && !session.window.get_or_insert_default().has_room(window_max) {
             return false;
@@ -359,6 +363,18 @@ impl Engine {
         true
     }
 
+    /// The oldest message of a queue waited for longer than its publisher wants [MQTT-3.3.2-5].
+    fn drop_expired(&mut self, to: SessionId, actions: &mut Actions) {
+        let session = self.sessions.get_mut(to);
+        let Some(outgoing) = session.and_then(|session| session.queue.as_mut()?.pop()) else {
+            return;
+        };
+        self.sessions.queued_bytes -= queue::cost(&outgoing);
+        self.ease_if_caught_up(to, actions);
+        let topic = outgoing.message.topic().to_owned();
+        self.dropped(to, DropReason::Expired, &topic, actions);
+    }
+
     /// Sends a message that waited; false when it is larger than the client takes.
     fn send_kept(
         &mut self,
@@ -369,7 +385,7 @@ impl Engine {
         (number, dup): (u16, bool),
         actions: &mut Actions,
     ) -> bool {
-        let mut news = News::shared(&outgoing.message);
+        let mut news = News::shared(&outgoing.message, self.now);
         let shape = Shape {
             qos: outgoing.qos,
             retain: outgoing.retain,

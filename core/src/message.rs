@@ -4,11 +4,13 @@
 //! allocation with their counter, and nothing in it is shared with other messages, so shards that drop copies of one
 //! publisher's messages do not meet.
 
-use ringwire_codec::mqtt::QoS;
+use crate::Time;
+use ringwire_codec::mqtt::{Properties, QoS};
+use std::sync::Arc;
 
 /// Bytes of topic, properties, publisher and payload that need no allocation of their own. With it and its counters a
 /// shared message fills an allocator's class of 224 bytes.
-const INLINE_BYTES: usize = 183;
+const INLINE_BYTES: usize = 175;
 
 /// An application message.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Message {
     properties_at: u32,
     publisher_at: u32,
     payload_at: u32,
+    /// `u64::MAX`: never.
+    expires_ms: u64,
     /// QoS at which it was published.
     pub qos: QoS,
     /// RETAIN as it was published.
@@ -79,9 +83,34 @@ impl Message {
             properties_at: properties_at as u32,
             publisher_at: publisher_at as u32,
             payload_at: (publisher_at + parts.publisher.len()) as u32,
+            expires_ms: u64::MAX,
             qos: parts.qos,
             retain: parts.retain,
         }
+    }
+
+    /// The same message, gone from `expires` on (5.0 section 3.3.2.3.3).
+    pub fn expiring(self, expires: Option<Time>) -> Self {
+        let expires_ms = expires.map_or(u64::MAX, Time::as_millis);
+        Self { expires_ms, ..self }
+    }
+
+    /// A message that is published now although it was made before: its Message Expiry Interval begins.
+    pub fn published(message: &Arc<Self>, now: Time) -> Arc<Self> {
+        match expiry(message.properties(), now) {
+            None => message.clone(),
+            expires => Arc::new(Self::clone(message).expiring(expires)),
+        }
+    }
+
+    /// From this moment on no receiver gets it any more; `None`: never.
+    pub fn expires(&self) -> Option<Time> {
+        (self.expires_ms != u64::MAX).then_some(Time::from_millis(self.expires_ms))
+    }
+
+    /// True when it is too late to begin its delivery.
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.expires_ms <= now.as_millis()
     }
 
     fn bytes(&self) -> &[u8] {
@@ -130,6 +159,15 @@ impl Message {
         };
         counters + size_of::<Self>() + apart
     }
+}
+
+/// When a message with these properties expires that is published now.
+pub fn expiry(properties: &[u8], now: Time) -> Option<Time> {
+    if properties.is_empty() {
+        return None;
+    }
+    let interval_s = Properties::from_validated(properties).message_expiry_interval()?;
+    Some(now + u64::from(interval_s) * 1_000)
 }
 
 #[cfg(test)]

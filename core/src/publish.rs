@@ -146,7 +146,7 @@ impl Engine {
             self.scratch.publisher = publisher;
             return Offer::Congested(shard);
         }
-        let mut news = News::borrowed(publish, packet, &publisher);
+        let mut news = News::borrowed(publish, packet, &publisher, self.now);
         self.route(Some(from), targets, &mut news, actions);
         self.scratch.publisher = publisher;
         Offer::Taken
@@ -154,7 +154,8 @@ impl Engine {
 
     /// A message of the administrator's. Always taken, if its topic is one that a client could publish to.
     pub(crate) fn inject(&mut self, message: &Arc<Message>, actions: &mut Actions) {
-        let mut news = News::shared(message);
+        let message = &Message::published(message, self.now);
+        let mut news = News::shared(message, self.now);
         if topic::is_valid_name(news.topic) && topic_levels(news.topic) <= self.settings.limits.topic_levels {
             self.route_always(None, &mut news, actions);
         }
@@ -173,7 +174,7 @@ impl Engine {
 
     /// A message that another shard routed here.
     pub(crate) fn deliver_shared(&mut self, message: &Arc<Message>, actions: &mut Actions) {
-        self.deliver_matches(None, &mut News::shared(message), actions);
+        self.deliver_matches(None, &mut News::shared(message, self.now), actions);
     }
 
     /// Other shards that may have subscribers for a topic.

@@ -193,7 +193,8 @@ fn tickets(session: SessionId) -> std::ops::RangeInclusive<u64> {
 impl Engine {
     /// This shard is the home of the message's topic: stores it, or clears what is stored.
     pub(crate) fn retain(&mut self, message: Arc<Message>) {
-        match self.retained.retain(message, None) {
+        let expires = message.expires();
+        match self.retained.retain(message, expires) {
             Retention::Stored | Retention::Replaced | Retention::Cleared | Retention::Absent => {}
             Retention::Full => self.stats.drops[DropReason::RetainedFull as usize] += 1,
         }
@@ -434,6 +435,6 @@ impl Engine {
             retain: true,
             identifiers: identifier.as_slice(),
         };
-        self.deliver_retained(id, shape, &mut News::shared(message), actions);
+        self.deliver_retained(id, shape, &mut News::shared(message, self.now), actions);
     }
 }

@@ -24,7 +24,8 @@ impl Engine {
         let Some(will) = session.will.take() else {
             return;
         };
-        let mut news = News::shared(&will.message);
+        let message = Message::published(&will.message, self.now);
+        let mut news = News::shared(&message, self.now);
         let session = self.sessions.get(id).expect("it was there just now");
         if !self.may(Operation::Publish, session, news.topic) {
             self.dropped(id, DropReason::NotAuthorized, news.topic, actions);

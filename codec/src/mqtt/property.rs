@@ -283,6 +283,12 @@ impl<'a> Properties<'a> {
         })
     }
 
+    /// Where the four bytes of the Message Expiry Interval stand in `as_bytes`: a broker writes there how much of it is left
+    /// [MQTT-3.3.2-6].
+    pub fn message_expiry_interval_at(&self) -> Option<usize> {
+        Some(self.find(PropertyId::MessageExpiryInterval)?.value_at)
+    }
+
     /// True when a property that ends at this hop is among them: Topic Alias, Subscription Identifier.
     pub fn has_hop_by_hop(&self) -> bool {
         self.raw().any(|raw| raw.id.is_hop_by_hop())

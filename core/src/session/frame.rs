@@ -5,8 +5,9 @@
 
 use crate::connection::Wire;
 use crate::message::Parts;
-use crate::{Message, Outbox};
-use ringwire_codec::mqtt::{PublishHead, QoS, packet_id_at};
+use crate::message::expiry;
+use crate::{Message, Outbox, Time};
+use ringwire_codec::mqtt::{Properties, PublishHead, QoS, packet_id_at};
 use ringwire_codec::private::Frame as PrivateFrame;
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ pub(crate) struct News<'a> {
     pub(crate) publisher: &'a [u8],
     /// The whole packet as it arrived, where it may leave as it came.
     packet: Option<Packet<'a>>,
+    expires: Option<Time>,
+    /// Seconds that are left of a Message Expiry Interval that is written anew; `None`: as it came.
+    left_s: Option<u32>,
     shared: Option<Arc<Message>>,
 }
 
@@ -37,11 +41,12 @@ pub(crate) struct Packet<'a> {
 }
 
 impl<'a> News<'a> {
-    /// A publish, borrowed from the buffer it arrived in.
+    /// A publish that arrives now, borrowed from the buffer it arrived in.
     pub(crate) fn borrowed(
         publish: &ringwire_codec::mqtt::Publish<'a>,
         packet: Option<Packet<'a>>,
         publisher: &'a [u8],
+        now: Time,
     ) -> Self {
         Self {
             packet: packet.filter(|_| !publish.dup),
@@ -51,12 +56,14 @@ impl<'a> News<'a> {
             qos: publish.qos,
             retain: publish.retain,
             publisher,
+            expires: expiry(publish.properties.as_bytes(), now),
+            left_s: None,
             shared: None,
         }
     }
 
-    /// A message that is shared already.
-    pub(crate) fn shared(message: &'a Arc<Message>) -> Self {
+    /// A message that is shared already, and maybe has waited.
+    pub(crate) fn shared(message: &'a Arc<Message>, now: Time) -> Self {
         Self {
             topic: message.topic(),
             payload: message.payload(),
@@ -65,6 +72,8 @@ impl<'a> News<'a> {
             retain: message.retain,
             publisher: message.publisher(),
             packet: None,
+            expires: message.expires(),
+            left_s: message.expires().map(|expires| left_s(expires, now)),
             shared: Some(message.clone()),
         }
     }
@@ -81,14 +90,15 @@ impl<'a> News<'a> {
     /// The shared copy, made at most once.
     pub(crate) fn share(&mut self) -> &Arc<Message> {
         self.shared.get_or_insert_with(|| {
-            Arc::new(Message::new(Parts {
+            let message = Message::new(Parts {
                 topic: self.topic,
                 payload: self.payload,
                 properties: self.properties,
                 publisher: self.publisher,
                 qos: self.qos,
                 retain: self.retain,
-            }))
+            });
+            Arc::new(message.expiring(self.expires))
         })
     }
 }
@@ -245,10 +255,22 @@ fn encode(
         return Some(0);
     }
     let at = head(news, shape, packet_id).encode(wire.version(), out)?;
+    if let (Some(left_s), Wire::V5) = (news.left_s, wire)
+        && let Some(value_at) = Properties::from_validated(news.properties).message_expiry_interval_at()
+    {
+        // The message's properties are what the head ends with.
+        let value_at = out.len() - news.properties.len() + value_at;
+        out[value_at..value_at + 4].copy_from_slice(&left_s.to_be_bytes());
+    }
     if !large {
         out.extend_from_slice(news.payload);
     }
     Some(at)
+}
+
+/// The interval that is sent on: what was received, less the whole seconds that it waited here [MQTT-3.3.2-6].
+fn left_s(expires: Time, now: Time) -> u32 {
+    u32::try_from(expires.millis_since(now).div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// The head of the PUBLISH for one receiver.
