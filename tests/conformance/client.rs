@@ -73,6 +73,25 @@ impl Client {
         self.expect(answer);
     }
 
+    /// SUBSCRIBE of 5.0 with packet identifier 1, granted as asked.
+    #[track_caller]
+    pub fn subscribe_v5(&mut self, filter: &str, options: u8) {
+        let granted = options & 3;
+        self.exchange(
+            &format!("82 <0001 <> '{filter}' {options:02X}>"),
+            &format!("90 <0001 <> {granted:02X}>"),
+        );
+    }
+
+    /// SUBSCRIBE of 3.1.1 with packet identifier 1, granted as asked.
+    #[track_caller]
+    pub fn subscribe_v3(&mut self, filter: &str, qos: u8) {
+        self.exchange(
+            &format!("82 <0001 '{filter}' {qos:02X}>"),
+            &format!("90 <0001 {qos:02X}>"),
+        );
+    }
+
     /// The next packet, whole.
     #[track_caller]
     pub fn packet(&mut self) -> Vec<u8> {
@@ -110,6 +129,38 @@ impl Client {
             show(&wanted),
             show(&got)
         );
+    }
+
+    /// DISCONNECT with this reason code, in its shortest form or with a Reason String alone, then the end.
+    #[track_caller]
+    pub fn expect_disconnect(&mut self, reason: u8) {
+        let packet = self.packet();
+        let told = packet
+            .get(3)
+            .is_some_and(|&properties| properties > 0 && packet[4] == 0x1F);
+        let is_lean = packet.len() == 3 || told && packet.len() == 7 + usize::from(packet[6]);
+        assert!(
+            packet[0] == 0xE0 && packet.get(2) == Some(&reason) && is_lean,
+            "expected DISCONNECT {reason:02X}, got {}",
+            show(&packet)
+        );
+        self.expect_end("");
+    }
+
+    /// CONNACK of 5.0 with this reason code, no Session Present, and at most a Reason String; then the end.
+    #[track_caller]
+    pub fn expect_refused(&mut self, reason: u8) {
+        let packet = self.packet();
+        let told = packet
+            .get(4)
+            .is_some_and(|&properties| properties > 0 && packet[5] == 0x1F);
+        let is_lean = packet.len() == 5 || told && packet.len() == 8 + usize::from(packet[7]);
+        assert!(
+            packet[0] == 0x20 && packet[2..4] == [0, reason] && is_lean,
+            "expected CONNACK {reason:02X}, got {}",
+            show(&packet)
+        );
+        self.expect_end("");
     }
 
     /// Nothing comes for so long. For what must not come at a time; where a sentinel can show it, use that.
