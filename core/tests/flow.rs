@@ -337,3 +337,25 @@ fn large_payloads_leave_by_reference_and_arrive_whole_at_every_qos() {
         }
     }
 }
+
+#[test]
+fn a_refusal_that_is_larger_than_the_client_takes_is_not_sent() {
+    for (size_max, refusal) in [(5, 1), (4, 0)] {
+        let mut node = Node::new(1);
+        let mut properties = PropertyList::default();
+        properties.push(Property::MaximumPacketSize(size_max));
+        let name = "x".repeat(2_000);
+        let hello = Hello {
+            properties: properties.as_properties(),
+            ..Hello::new(Version::V5, &name)
+        };
+        let peer = node.open(0);
+        node.send(peer, &hello.bytes());
+        assert_eq!(
+            node.take_words(peer, Version::V5).len(),
+            refusal,
+            "[MQTT-3.1.2-24]"
+        );
+        assert_eq!(node.wire(peer).closed, Some(CloseReason::InvalidClientId));
+    }
+}

@@ -64,10 +64,12 @@ impl Engine {
             return Flow::Gone;
         }
         let wire = Wire::from(connect.version);
+        let asked = Asked::of(connect);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.wire = wire;
+            // A refusal too keeps to it [MQTT-3.1.2-24].
+            connection.packet_size_max = asked.packet_size_max;
         }
-        let asked = Asked::of(connect);
         if let Some((code, reason)) = objection(connect, &asked, &settings, self.settings.limits.topic_levels)
         {
             return self.turn_away(id, code, reason, actions);
