@@ -3,8 +3,9 @@
 #
 #   scripts/fuzz.sh SECONDS [TARGET...]
 #
-# Needs `cargo install cargo-fuzz`; works with the stable toolchain, without sanitizers (the codec has no unsafe code,
-# what a target can find is a panic or a failed check). What libFuzzer finds on the way stays in fuzz/work/TARGET, which
+# Needs `cargo install cargo-fuzz`; works with the stable toolchain, without sanitizers (codec and core have no
+# unsafe code, what a target can find is a panic or a failed check). The other targets read packets; `engine` plays scripts of
+# what clients, shards and time do to a node of engines. What libFuzzer finds on the way stays in fuzz/work/TARGET, which
 # git does not see; fuzz/corpus/TARGET is read only. An input that crashes a target is in fuzz/artifacts/TARGET: fix the
 # cause and commit the input to fuzz/corpus/TARGET, so that the ordinary tests replay it.
 set -euo pipefail

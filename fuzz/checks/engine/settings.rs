@@ -1,0 +1,83 @@
+//! Settings of a fuzzed node: two shards, two listeners, and limits so small that they are reached.
+
+use super::script::Script;
+use ringwire_codec::mqtt::QoS;
+use ringwire_core::Settings;
+use ringwire_core::access::Access;
+use ringwire_core::limits::Limits;
+use ringwire_core::settings::{AclDenyAction, Listener, Mqtt, Overflow, PrivateTcp, Protocol};
+
+/// Shards of the node.
+pub const SHARDS: u16 = 2;
+
+/// The settings that a script chooses.
+pub fn of(script: &mut Script<'_>) -> Settings {
+    let limits = limits(script);
+    let mqtt = Mqtt {
+        idle_timeout_ms: 5_000,
+        max_packet_size: script.pick(&[10_000, 10_000, 10_000, 70]),
+        max_keepalive_s: script.pick(&[0, 20]),
+        session_expiry_s: script.pick(&[600, 0, 5]),
+        max_clientid_len: 8,
+        max_topic_alias: script.pick(&[3, 0, 10]),
+        max_topic_alias_broker: script.pick(&[2, 0, 10]),
+        check_payload_format: script.one_in(4),
+        ..Mqtt::default()
+    };
+    let flags = script.byte();
+    let levels = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+    let private = PrivateTcp {
+        idle_timeout_ms: 5_000,
+        max_packet_size: 1_000,
+        up_qos: levels[usize::from(flags) % 3],
+        up_retain: flags & 4 != 0,
+        dn_qos: levels[usize::from(flags >> 3) % 3],
+        session_expiry_s: if flags & 32 != 0 { 10 } else { 0 },
+        overflow: script.pick(&[Overflow::DropOldest, Overflow::DropNewest, Overflow::Disconnect]),
+        acl_deny_action: AclDenyAction::Ignore,
+        ..PrivateTcp::default()
+    };
+    let listener = |name: &str, protocol| Listener {
+        name: name.to_owned(),
+        max_connections: 8,
+        protocol,
+    };
+    Settings {
+        shards: SHARDS,
+        placement_key: [3, 4],
+        seed: 7,
+        listeners: vec![
+            listener("mqtt", Protocol::Mqtt(mqtt)),
+            listener("private", Protocol::PrivateTcp(private)),
+        ],
+        limits,
+        access: Access::default(),
+        ..Settings::default()
+    }
+}
+
+fn limits(script: &mut Script<'_>) -> Limits {
+    let tight = script.byte();
+    let choose = |bit: u8, small, large| if tight & (1 << bit) != 0 { small } else { large };
+    Limits {
+        outbox_bytes: choose(0, 60, 4_000),
+        queue_messages: choose(1, 2, 30),
+        queue_bytes: choose(2, 900, 20_000),
+        shard_queue_bytes: choose(3, 1_500, 50_000),
+        backpressure_messages: choose(1, 1, 5),
+        backpressure_timeout_ms: script.pick(&[100, 0, 1_000]),
+        inflight: script.pick(&[8, 1, 2]),
+        receive_maximum: script.pick(&[8, 1, 2]),
+        subscriptions: choose(4, 2, 30),
+        subscription_bytes: choose(4, 12, 1_000),
+        topic_levels: choose(5, 3, 8),
+        sessions: choose(6, 3, 50),
+        retained_messages: choose(7, 1, 50),
+        retained_bytes: choose(7, 30, 20_000),
+        shapes: choose(5, 1, 8),
+        retained_expiry_s: script.pick(&[0, 0, 2]),
+        topic_alias_bytes: choose(4, 5, 1_000),
+        reference_bytes: choose(0, 16, 4_096),
+        ..Limits::default()
+    }
+}
