@@ -18,6 +18,9 @@ pub struct Access {
     pub allow_anonymous: bool,
     /// Username and password. With users configured, a username that is not among them is refused.
     pub users: Vec<User>,
+    /// Methods of enhanced authentication that a client may name; whoever is asked knows them too. With methods here, a
+    /// username that is only claimed must be among the users.
+    pub methods: Vec<String>,
     /// First match decides; no match allows.
     pub rules: Vec<Rule>,
 }
@@ -76,10 +79,11 @@ pub struct Asker<'a> {
 }
 
 impl Access {
-    /// Whether a client may connect. Without users configured a username proves nothing, so such a client counts as
-    /// anonymous.
+    /// Whether a client may connect that names no method of enhanced authentication. Where nobody can prove a username
+    /// it says nothing, so such a client counts as anonymous.
     pub fn authenticate(&self, username: Option<&str>, password: Option<&[u8]>) -> Verdict {
-        let Some(username) = username.filter(|_| !self.users.is_empty()) else {
+        let can_be_proved = !self.users.is_empty() || !self.methods.is_empty();
+        let Some(username) = username.filter(|_| can_be_proved) else {
             return if self.allow_anonymous {
                 Verdict::Accepted
             } else {
@@ -153,6 +157,7 @@ impl Default for Access {
         Self {
             allow_anonymous: true,
             users: Vec::new(),
+            methods: Vec::new(),
             rules: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@
 //! flushed. Typed vectors rather than one enum: the hot path only touches out boxes and posts.
 
 use crate::slots::Slots;
-use crate::{CloseReason, ConnectionId, ListenerId, Note, Outbox, Parcel, ShardId, Time};
+use crate::{Ask, CloseReason, ConnectionId, ListenerId, Note, Outbox, Parcel, ShardId, Time};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
@@ -22,6 +22,8 @@ pub struct Actions {
     pub hand_overs: Vec<HandOver>,
     /// Parcels for other shards, in order.
     pub posts: Vec<(ShardId, Parcel)>,
+    /// Questions that somebody else must answer, in order.
+    pub asks: Vec<Ask>,
     /// Connections whose socket is not to be read (`true`) or to be read again (`false`): back-pressure.
     pub pauses: Vec<(ConnectionId, bool)>,
     /// Things an operator wants to know; never one a message.

@@ -51,8 +51,11 @@ impl Engine {
             return Flow::Gone;
         };
         let (wire, packet_size_max) = (connection.wire, connection.packet_size_max);
+        // Nobody is told before its CONNECT is accepted [MQTT-3.14.0-1].
+        let is_let_in = connection.session.is_some();
         self.acknowledge_deferred(id, actions);
         if wire == Wire::V5
+            && is_let_in
             && let Some(code) = reason_code(reason)
         {
             // The name as a Reason String too: clients that skip a short DISCONNECT (rumqttc 0.25, paho 2) read this one.
@@ -78,6 +81,7 @@ impl Engine {
         };
         self.disarm(connection.timer);
         self.disarm(connection.deferred.as_ref().and_then(|deferred| deferred.timer));
+        self.abandon(id, connection.authentication.as_deref(), actions);
         self.on_listener[connection.listener.index()] -= 1;
         self.stats.closes[reason as usize] += 1;
         self.note_closed(&connection, reason, detail, actions);
@@ -189,17 +193,17 @@ fn reason_code(reason: CloseReason) -> Option<ReasonCode> {
         | CloseReason::ProtocolNotConnected
         | CloseReason::UnsupportedVersion
         | CloseReason::InvalidClientId
-        | CloseReason::AuthenticationFailed
         | CloseReason::IllegalFrame
         | CloseReason::SlowConsumer => None,
         CloseReason::KeepaliveTimeout => Some(ReasonCode::KeepAliveTimeout),
         CloseReason::TakenOver => Some(ReasonCode::SessionTakenOver),
         CloseReason::Kicked => Some(ReasonCode::AdministrativeAction),
+        CloseReason::ServerBusy => Some(ReasonCode::ServerBusy),
         CloseReason::ServerShuttingDown => Some(ReasonCode::ServerShuttingDown),
         CloseReason::ProtocolAlreadyConnected | CloseReason::ProtocolError => Some(ReasonCode::ProtocolError),
         CloseReason::MalformedPacket => Some(ReasonCode::MalformedPacket),
         CloseReason::PacketTooLarge => Some(ReasonCode::PacketTooLarge),
-        CloseReason::NotAuthorized => Some(ReasonCode::NotAuthorized),
+        CloseReason::NotAuthorized | CloseReason::AuthenticationFailed => Some(ReasonCode::NotAuthorized),
         CloseReason::ReceiveMaximumExceeded => Some(ReasonCode::ReceiveMaximumExceeded),
         CloseReason::TopicAliasInvalid => Some(ReasonCode::TopicAliasInvalid),
         CloseReason::TopicInvalid => Some(ReasonCode::TopicNameInvalid),

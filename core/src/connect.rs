@@ -23,6 +23,8 @@ pub(crate) struct Greeting<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) username: Option<&'a str>,
     pub(crate) password: Option<&'a [u8]>,
+    /// The username was proved by enhanced authentication: no password is asked for.
+    pub(crate) is_proved: bool,
     pub(crate) clean_start: bool,
     /// Seconds, already capped.
     pub(crate) expiry_s: u32,
@@ -134,11 +136,12 @@ impl Engine {
         actions: &mut Actions,
     ) -> Result<bool, Refusal> {
         self.stats.client_connect += 1;
-        match self
-            .settings
-            .access
-            .authenticate(greeting.username, greeting.password)
-        {
+        let access = &self.settings.access;
+        let verdict = match greeting.is_proved {
+            true => Verdict::Accepted,
+            false => access.authenticate(greeting.username, greeting.password),
+        };
+        match verdict {
             Verdict::Accepted => {}
             Verdict::BadCredentials => return Err(Refusal::BadCredentials),
             Verdict::NotAuthorized => return Err(Refusal::NotAuthorized),

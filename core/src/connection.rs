@@ -8,6 +8,7 @@ pub(crate) mod inbox;
 pub(crate) mod mqtt;
 pub(crate) mod private;
 
+use self::mqtt::auth::Authentication;
 use crate::SessionId;
 use crate::backpressure::Deferred;
 use crate::slots::Slots;
@@ -106,6 +107,8 @@ pub(crate) struct Connection {
     pub(crate) packet_size_max: u32,
     /// While it is slowed down: acknowledgements that wait.
     pub(crate) deferred: Option<Box<Deferred>>,
+    /// Of a client that named a method of enhanced authentication.
+    pub(crate) authentication: Option<Box<Authentication>>,
     /// Bytes not handled yet: the front of a packet, or what waits while the connection is held.
     pub(crate) inbox: Vec<u8>,
     /// PUBLISH packets from and to the client.
@@ -130,6 +133,7 @@ impl Connection {
             window_max: 0,
             packet_size_max: u32::MAX,
             deferred: None,
+            authentication: None,
             inbox: Vec::new(),
             received: 0,
             sent: 0,

@@ -47,6 +47,8 @@ pub struct Engine {
     pub(crate) slowed: usize,
     /// Connections to be read again at the end of the input at hand.
     pub(crate) eased: VecDeque<ConnectionId>,
+    /// Connections in the middle of an authentication exchange.
+    pub(crate) exchanges: usize,
     pub(crate) random: u64,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
@@ -76,6 +78,7 @@ impl Engine {
             waiting: vec![VecDeque::new(); usize::from(settings.shards)],
             slowed: 0,
             eased: VecDeque::new(),
+            exchanges: 0,
             random: seed ^ u64::from(shard.0).wrapping_mul(0x9E37_79B9_7F4A_7C15),
             draining: false,
             stats: Stats::default(),
@@ -102,6 +105,7 @@ impl Engine {
             Input::Drained { connection } => self.drained(connection, actions),
             Input::Congested { shard } => self.congested |= 1 << shard.0,
             Input::Relieved { shard } => self.relieved(shard, actions),
+            Input::Answered { connection, answer } => self.answered(connection, answer, actions),
             Input::Kick { client_id } => self.kick(client_id, actions),
             Input::Inject { message } => self.inject(&message, actions),
             Input::Tick => self.tick(actions),

@@ -1,6 +1,6 @@
 //! What happens to an engine.
 
-use crate::{Adoption, ConnectionId, ListenerId, Message, Parcel, ShardId};
+use crate::{Adoption, Answer, ConnectionId, ListenerId, Message, Parcel, ShardId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -59,6 +59,13 @@ pub enum Input<'a> {
     Relieved {
         /// The destination.
         shard: ShardId,
+    },
+    /// The answer to an ask. Ignored when the connection has ended meanwhile.
+    Answered {
+        /// Of the ask.
+        connection: ConnectionId,
+        /// What was found.
+        answer: Answer,
     },
     /// The administrator closes a client.
     Kick {

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod action;
+pub mod ask;
 mod backpressure;
 pub mod client;
 mod close;
@@ -41,6 +42,7 @@ pub mod wheel;
 mod will;
 
 pub use action::{Actions, Adoption, HandOver};
+pub use ask::{Answer, Ask};
 pub use engine::Engine;
 pub use id::{ConnectionId, ListenerId, SessionId, ShardId};
 pub use input::Input;

@@ -34,6 +34,10 @@ pub struct Limits {
     pub topic_levels: usize,
     /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
     pub sessions: usize,
+    /// Clients in the middle of an authentication exchange on one shard. At it CONNACK or DISCONNECT 0x97.
+    pub exchanges: usize,
+    /// Bytes of Authentication Data in one packet of a client. More fails its authentication (0x87).
+    pub authentication_bytes: usize,
     /// Retained messages on one shard. At it a new topic is routed but not stored; replacing and clearing go on
     /// (a replacement that does not fit leaves its topic without one: better none than a stale one).
     pub retained_messages: usize,
@@ -73,6 +77,8 @@ impl Default for Limits {
             subscription_bytes: 2 << 20,
             topic_levels: 128,
             sessions: 2_000_000,
+            exchanges: 1_000,
+            authentication_bytes: 4_096,
             retained_messages: 1_000_000,
             retained_bytes: 256 << 20,
             retained_expiry_s: 0,

@@ -60,6 +60,8 @@ reasons! {
         InvalidClientId = "invalid_client_id",
         /// Wrong or missing credentials.
         AuthenticationFailed = "authentication_failed",
+        /// Whoever has to answer for it had too much to do.
+        ServerBusy = "server_busy",
         /// An access rule said no and the listener closes on that.
         NotAuthorized = "not_authorized",
         /// More unacknowledged QoS 1/2 publishes than Receive Maximum.

@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Session(SessionId),
     /// Acknowledgements of a connection that is slowed down.
     Deferred(ConnectionId),
+    /// An established client proves anew who it is.
+    Authentication(ConnectionId),
 }
 
 impl Engine {
@@ -66,6 +68,7 @@ impl Engine {
                 Timer::Connection(id) => self.connection_due(id, actions),
                 Timer::Session(id) => self.session_due(id, actions),
                 Timer::Deferred(id) => self.deferred_due(id, actions),
+                Timer::Authentication(id) => self.authentication_due(id, actions),
             }
         }
     }
@@ -76,8 +79,12 @@ impl Engine {
             .get_mut(id)
             .expect("timers of closed connections are cleared");
         connection.timer = None;
-        if connection.wire == Wire::Greeting {
-            let detail = "no whole CONNECT".to_owned();
+        if connection.session.is_none() {
+            let detail = match connection.wire {
+                Wire::Greeting | Wire::Private => "no whole CONNECT",
+                Wire::V31 | Wire::V311 | Wire::V5 => "authentication took too long",
+            };
+            let detail = detail.to_owned();
             self.close(id, CloseReason::IdleTimeout, detail, actions);
             return;
         }

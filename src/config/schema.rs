@@ -245,6 +245,10 @@ section!(Limits {
         "Bytes of the filters of one session. As for subscriptions.";
     topic_levels => topic_levels: number(1..=65_535), "In a topic or filter; bounds the work of a match.";
     sessions => sessions: number(1..=100_000_000), "On one shard, connected or kept. At it CONNACK 0x97.";
+    exchanges => exchanges: number(1..=1_000_000),
+        "Clients in the middle of an AUTH exchange on one shard. At it CONNACK or DISCONNECT 0x97.";
+    authentication_bytes => authentication_bytes: size(256..=65_535),
+        "Authentication Data in one packet of a client. More fails its authentication (0x87).";
     retained_messages => retained_messages: number(0..=1_000_000_000),
         "On one shard. At it a new topic is delivered but not kept.";
     retained_bytes => retained_bytes: size(0..=1 << 44), "On one shard. As for retained_messages.";

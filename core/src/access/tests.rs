@@ -20,6 +20,7 @@ fn access(users: &[(&str, &str)], rules: &[(bool, Operation, &str)]) -> Access {
         allow_anonymous: true,
         users: users.iter().map(user).collect(),
         rules: rules.iter().map(rule).collect(),
+        ..Access::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! One code path for the three versions; where they differ the difference stands at the place. PUBLISH goes to
 //! `publish.rs`, the greeting to `mqtt/greet.rs`.
 
+pub(crate) mod auth;
 mod greet;
 
 use super::{Flow, Wire};
@@ -43,6 +44,7 @@ impl Engine {
                 return used;
             }
             let wire = connection.wire;
+            let is_waiting = connection.session.is_none() && wire != Wire::Greeting;
             if wire == Wire::Greeting && rest[0] >> 4 != 1 {
                 let detail = hex("the first packet is not CONNECT", rest);
                 self.close(id, CloseReason::ProtocolNotConnected, detail, actions);
@@ -58,6 +60,8 @@ impl Engine {
             };
             let flow = if let (Packet::Connect(connect), Wire::Greeting) = (&packet, wire) {
                 self.greet(id, connect, rest, actions)
+            } else if is_waiting {
+                self.packet_while_waiting(id, &packet, actions)
             } else {
                 self.packet(id, &packet, &rest[..size], actions)
             };
@@ -99,11 +103,7 @@ impl Engine {
                 let detail = "a second CONNECT".to_owned();
                 return self.close(id, CloseReason::ProtocolAlreadyConnected, detail, actions);
             }
-            Packet::Auth(_) => {
-                // No method was agreed on at CONNECT (5.0 section 4.12).
-                let detail = "AUTH without an authentication method".to_owned();
-                return self.close(id, CloseReason::ProtocolError, detail, actions);
-            }
+            Packet::Auth(auth) => return self.auth_packet(id, auth, actions),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 let detail = "a packet that only a server sends".to_owned();
                 return self.close(id, CloseReason::ProtocolError, detail, actions);
@@ -124,6 +124,10 @@ impl Engine {
         let code = error.reason_code();
         let reason = (NAMED.iter().find(|(named, _)| *named == code))
             .map_or(CloseReason::MalformedPacket, |&(_, reason)| reason);
+        if self.is_waiting(id) {
+            self.turn_away(id, code, reason, actions);
+            return;
+        }
         let detail = hex(&format!("{error} (offset {offset})"), bytes);
         self.refuse_greeting(id, code, actions);
         self.close(id, reason, detail, actions);

@@ -6,8 +6,8 @@ use ringwire_core::outbox::Reference;
 use ringwire_core::placement::Placement;
 use ringwire_core::settings::{Listener, Mqtt, Protocol};
 use ringwire_core::{
-    Actions, CloseReason, ConnectionId, Engine, Input, InterestMap, ListenerId, Note, Parcel, Settings,
-    ShardId, Time,
+    Actions, Answer, Ask, CloseReason, ConnectionId, Engine, Input, InterestMap, ListenerId, Note, Parcel,
+    Settings, ShardId, Time,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Node {
     pub wires: BTreeMap<(u16, ConnectionId), Wire>,
     pub parcels: BTreeMap<(u16, u16), VecDeque<Parcel>>,
     pub notes: Vec<Note>,
+    /// What was asked and by which shard; a test answers with `answer`.
+    pub asks: VecDeque<(u16, Ask)>,
     /// Where a connection went: (from, id) -> (to, id).
     pub moved: BTreeMap<(u16, ConnectionId), (u16, ConnectionId)>,
     /// Parcels wait until `exchange` is called.
@@ -76,6 +78,7 @@ impl Node {
             wires: BTreeMap::new(),
             parcels: BTreeMap::new(),
             notes: Vec::new(),
+            asks: VecDeque::new(),
             moved: BTreeMap::new(),
             hold_parcels: false,
             now: Time::ZERO,
@@ -147,6 +150,7 @@ impl Node {
     fn carry_out(&mut self, shard: u16) {
         let actions = &mut self.actions[shard as usize];
         self.notes.append(&mut actions.notes);
+        self.asks.extend(actions.asks.drain(..).map(|ask| (shard, ask)));
         for (to, parcel) in actions.posts.drain(..) {
             self.parcels.entry((shard, to.0)).or_default().push_back(parcel);
         }
@@ -252,6 +256,21 @@ impl Node {
         };
         self.input(peer.shard, input);
         self.actions[peer.shard as usize].outbox(peer.id).reset();
+    }
+
+    /// The oldest question that was asked.
+    pub fn asked(&mut self) -> Option<ringwire_core::ask::Step> {
+        self.asks.pop_front().map(|(_, ask)| ask.step)
+    }
+
+    /// Answers what was asked about a client.
+    pub fn answer(&mut self, peer: Peer, answer: Answer) {
+        let peer = self.follow(peer);
+        let input = Input::Answered {
+            connection: peer.id,
+            answer,
+        };
+        self.input(peer.shard, input);
     }
 
     pub fn wire(&mut self, peer: Peer) -> &mut Wire {

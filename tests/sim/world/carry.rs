@@ -316,6 +316,7 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
         Input::Drained { .. } => "drained",
         Input::Congested { .. } => "congested",
         Input::Relieved { .. } => "relieved",
+        Input::Answered { .. } => "answered",
         Input::Kick { .. } => "kick",
         Input::Inject { .. } => "inject",
         Input::Tick => "tick",
@@ -341,6 +342,7 @@ pub(super) fn describe(input: &Input<'_>) -> String {
         | Input::Drained { .. }
         | Input::Congested { .. }
         | Input::Relieved { .. }
+        | Input::Answered { .. }
         | Input::Kick { .. }
         | Input::Inject { .. }
         | Input::Tick

@@ -83,6 +83,7 @@ impl World {
             | CloseReason::TopicAliasInvalid
             | CloseReason::TopicInvalid
             | CloseReason::QuotaExceeded
+            | CloseReason::ServerBusy
             | CloseReason::NotSupported => false,
         }
     }

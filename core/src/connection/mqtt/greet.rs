@@ -3,6 +3,7 @@
 //! The client id decides first: a client that is at home elsewhere is handed over before anything is acted upon.
 
 use super::super::{Flow, Wire};
+use super::auth::Proof;
 use crate::connect::{Greeting, Refusal};
 use crate::message::Parts;
 use crate::publish::topic_levels;
@@ -22,7 +23,6 @@ struct Asked {
     expiry_s: Option<u32>,
     receive_maximum: u16,
     packet_size_max: u32,
-    method: bool,
 }
 
 impl Asked {
@@ -31,7 +31,6 @@ impl Asked {
             expiry_s: None,
             receive_maximum: u16::MAX,
             packet_size_max: PACKET_SIZE_MAX,
-            method: false,
         };
         for property in connect.properties.iter() {
             if let Property::SessionExpiryInterval(seconds) = property {
@@ -40,8 +39,6 @@ impl Asked {
                 asked.receive_maximum = maximum;
             } else if let Property::MaximumPacketSize(size) = property {
                 asked.packet_size_max = size.min(PACKET_SIZE_MAX);
-            } else if let Property::AuthenticationMethod(_) = property {
-                asked.method = true;
             }
         }
         asked
@@ -70,12 +67,31 @@ impl Engine {
             // A refusal too keeps to it [MQTT-3.1.2-24].
             connection.packet_size_max = asked.packet_size_max;
         }
-        if let Some((code, reason)) = objection(connect, &asked, &settings, self.settings.limits.topic_levels)
-        {
+        if let Some((code, reason)) = objection(connect, &settings, self.settings.limits.topic_levels) {
             return self.turn_away(id, code, reason, actions);
         }
+        if let Some(method) = connect.properties.authentication_method() {
+            return self.begin_greeting(id, method, connect, received, actions);
+        }
+        self.let_in(id, connect, None, actions)
+    }
+
+    /// Lets a client in whose CONNECT is in order, and who has proved who it is if it named a method for that.
+    pub(super) fn let_in(
+        &mut self,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        proof: Option<Proof<'_>>,
+        actions: &mut Actions,
+    ) -> Flow {
+        let settings = self.mqtt_settings(id).clone();
+        let asked = Asked::of(connect);
         let assigned = connect.client_id.is_empty().then(|| self.assign_client_id());
-        let greeting = self.greeting(connect, assigned.as_deref(), &asked, &settings);
+        let mut greeting = self.greeting(connect, assigned.as_deref(), &asked, &settings);
+        if let Some(proof) = &proof {
+            greeting.username = Some(proof.username);
+            greeting.is_proved = true;
+        }
         let (expiry_s, keepalive_s) = (greeting.expiry_s, greeting.keepalive_s);
         let session_present = match self.admit(id, greeting, actions) {
             Ok(session_present) => session_present,
@@ -99,6 +115,9 @@ impl Engine {
             }
             if keepalive_s != connect.keep_alive {
                 properties.push(Property::ServerKeepAlive(keepalive_s));
+            }
+            if let Some(proof) = &proof {
+                proof.tell(&mut properties);
             }
             if let Some(assigned) = &assigned {
                 properties.push(Property::AssignedClientIdentifier(assigned));
@@ -138,6 +157,7 @@ impl Engine {
             client_id,
             username: connect.username,
             password: connect.password,
+            is_proved: false,
             clean_start: connect.clean_start,
             expiry_s,
             keepalive_s: if imposed { cap } else { connect.keep_alive },
@@ -163,7 +183,7 @@ impl Engine {
     }
 
     /// CONNACK with a failure, then the end.
-    fn turn_away(
+    pub(super) fn turn_away(
         &mut self,
         id: ConnectionId,
         code: ReasonCode,
@@ -198,15 +218,7 @@ impl Engine {
 }
 
 /// What is wrong with a CONNECT that could be read.
-fn objection(
-    connect: &Connect<'_>,
-    asked: &Asked,
-    settings: &Mqtt,
-    levels_max: usize,
-) -> Option<(ReasonCode, CloseReason)> {
-    if asked.method {
-        return Some((ReasonCode::BadAuthenticationMethod, CloseReason::NotSupported));
-    }
+fn objection(connect: &Connect<'_>, settings: &Mqtt, levels_max: usize) -> Option<(ReasonCode, CloseReason)> {
     if connect.client_id.len() > settings.max_clientid_len {
         return Some((ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId));
     }

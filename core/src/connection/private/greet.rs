@@ -284,6 +284,7 @@ fn greeting<'a>(device: &'a Device<'a>, private: &PrivateTcp) -> Greeting<'a> {
         client_id: &device.client_id,
         username: device.username,
         password: device.password,
+        is_proved: false,
         clean_start: private.session_expiry_s == 0,
         expiry_s: private.session_expiry_s,
         keepalive_s: device.keepalive_s,
