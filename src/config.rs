@@ -157,6 +157,7 @@ impl Config {
                 .map(|(_, listener)| listener.socket.bind.clone())
                 .collect::<Vec<Bind>>(),
             mesh_batches: self.shard.mesh.mesh_batches,
+            authority: None,
         }
     }
 

@@ -6,7 +6,7 @@
 use crate::bell::Bell;
 use crate::doorbell::Doorbell;
 use crate::sync::{Receiver, Sender, TrySendError, bounded};
-use ringwire_core::{Message, ShardId, client::Client, stats::Stats};
+use ringwire_core::{Answer, ConnectionId, Message, ShardId, client::Client, stats::Stats};
 use std::io;
 use std::sync::Arc;
 
@@ -35,6 +35,11 @@ pub enum Question {
     Kick { client_id: String, reply: Reply<bool> },
     /// Routes a message that no client published.
     Publish { message: Arc<Message>, reply: Reply<()> },
+    /// The answer to what the shard's engine asked about a connection.
+    Answered {
+        connection: ConnectionId,
+        answer: Answer,
+    },
     /// Stops accepting, tells the clients, flushes and ends the shard within the deadline.
     Drain { deadline_ms: u64 },
 }

@@ -194,6 +194,7 @@ mod tests {
             cores: vec![Core::default(); shards],
             binds: vec![crate::Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],
             mesh_batches: 16,
+            authority: None,
         }
     }
 

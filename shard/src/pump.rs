@@ -16,7 +16,7 @@ use crate::mesh::Port;
 use crate::outgoing::Outgoing;
 use crate::ring::Ring;
 use crate::wire::Wire;
-use crate::{Core, Settings};
+use crate::{Authority, Core, Settings};
 use coalescing::Coalescing;
 use peak::Peak;
 use ringwire_core::{Actions, ConnectionId, Engine, InterestMap, ShardId, Time};
@@ -65,6 +65,7 @@ pub(crate) struct Pump {
     port: Port,
     outgoing: Outgoing,
     inbox: Inbox,
+    authority: Option<Authority>,
     background: Background,
     /// How to ring each shard.
     bells: Arc<[OwnedFd]>,
@@ -100,6 +101,7 @@ impl Pump {
             port: parts.port,
             outgoing: Outgoing::new(parts.settings.cores.len()),
             inbox: parts.inbox,
+            authority: parts.settings.authority.clone(),
             background,
             bells,
             stats: ShardStats::default(),

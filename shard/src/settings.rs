@@ -1,5 +1,6 @@
 //! What the shards are told at start: cores, rings, buffers, and where to listen. Read from the configuration by `src/`.
 
+use crate::Authority;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct Settings {
     pub binds: Vec<Bind>,
     /// Batches that wait in the mesh from one shard to one other before it counts as full.
     pub mesh_batches: usize,
+    /// Who answers what the engines ask; `None` where they have nothing to ask: without `Access::methods`.
+    pub authority: Option<Authority>,
 }
 
 /// One shard's core, ring and turn.

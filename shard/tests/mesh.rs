@@ -177,7 +177,8 @@ fn a_parked_shard_answers_a_question() {
                     | Question::Clients { .. }
                     | Question::Client { .. }
                     | Question::Kick { .. }
-                    | Question::Publish { .. } => panic!("not asked"),
+                    | Question::Publish { .. }
+                    | Question::Answered { .. } => panic!("not asked"),
                 }
             }
             park(&doorbells[0], || inbox.has_work(), inbox.bell());

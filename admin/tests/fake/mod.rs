@@ -117,6 +117,7 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
             shared.published.lock().unwrap().push((shard, message));
             reply(());
         }
+        Question::Answered { .. } => panic!("the admin endpoint answers no shard"),
         Question::Drain { .. } => panic!("the admin endpoint drains no shard"),
     }
 }

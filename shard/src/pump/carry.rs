@@ -5,13 +5,15 @@
 
 use super::Pump;
 use crate::mesh::Envelope;
-use ringwire_core::{CloseReason, Input, Note};
+use ringwire_core::ask::Step;
+use ringwire_core::{Answer, Ask, CloseReason, Input, Note};
 use std::mem::take;
 use std::os::fd::AsFd;
 
 impl Pump {
-    /// True when posting made the engine want more posted: another turn is due.
+    /// True when posting made the engine want more posted or asked: another turn is due.
     pub(super) fn carry_out(&mut self) -> bool {
+        self.ask();
         self.post();
         let mut dirty = take(&mut self.actions.dirty);
         for connection in dirty.drain(..) {
@@ -35,7 +37,25 @@ impl Pump {
             log(self.shard.0, &note);
         }
         self.wire.arm();
-        !self.actions.posts.is_empty()
+        !self.actions.posts.is_empty() || !self.actions.asks.is_empty()
+    }
+
+    /// Puts what the engine asks on its way. First, because what cannot be asked is answered at once, with actions of its own.
+    fn ask(&mut self) {
+        if self.actions.asks.is_empty() {
+            return;
+        }
+        for Ask { connection, step } in take(&mut self.actions.asks) {
+            let is_question = step != Step::Abandon;
+            let ask = Ask { connection, step };
+            let authority = self.authority.as_ref();
+            let taken = authority.is_some_and(|authority| authority.ask(self.shard, ask));
+            if !taken && is_question {
+                let answer = Answer::Busy;
+                let input = Input::Answered { connection, answer };
+                self.engine.handle(self.now, input, &mut self.actions);
+            }
+        }
     }
 
     /// Posts parcels, and sockets that move to their home shard; tells the engine which queues are full.

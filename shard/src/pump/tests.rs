@@ -35,6 +35,7 @@ fn settings(shards: u16) -> Settings {
         ],
         binds: vec![Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],
         mesh_batches: 4,
+        authority: None,
     }
 }
 

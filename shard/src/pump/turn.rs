@@ -229,6 +229,7 @@ impl Pump {
                 self.tell(Input::Inject { message });
                 reply(());
             }
+            Question::Answered { connection, answer } => self.tell(Input::Answered { connection, answer }),
             Question::Drain { deadline_ms } => self.drain(deadline_ms),
         }
     }

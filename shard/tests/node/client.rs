@@ -35,6 +35,7 @@ pub fn settings(shards: u16) -> Settings {
         cores: vec![core; usize::from(shards)],
         binds: vec![Bind::new(SocketAddr::from(([127, 0, 0, 1], 0)))],
         mesh_batches: 64,
+        authority: None,
     }
 }
 
