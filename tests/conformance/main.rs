@@ -12,10 +12,15 @@
 #[allow(dead_code)]
 mod broker;
 
+mod bystanders;
 #[allow(dead_code)]
 mod client;
+#[allow(dead_code)]
+mod hostile;
 mod notation;
 #[allow(dead_code)]
 mod server;
 mod statements;
+mod v3_malformed;
 mod v5_fields;
+mod v5_violations;
