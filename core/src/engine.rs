@@ -4,12 +4,14 @@
 //! `close.rs` for what ends, `publish.rs` for messages, `recall.rs` for retained ones, `timers.rs` for time.
 
 use crate::connection::{Connections, held};
+use crate::delayed::Delayed;
 use crate::index::Index;
 use crate::interest::Interest;
 use crate::placement::Placement;
 use crate::publish::Scratch;
 use crate::recall::Recalls;
 use crate::retained::Retained;
+use crate::rewrite::Rewrite;
 use crate::session::Sessions;
 use crate::settings::Listener;
 use crate::timers::Timer;
@@ -37,6 +39,8 @@ pub struct Engine {
     pub(crate) interest: Interest,
     pub(crate) retained: Retained,
     pub(crate) recalls: Recalls,
+    pub(crate) delayed: Delayed,
+    pub(crate) rewrite: Rewrite,
     pub(crate) timers: Wheel<Timer>,
     pub(crate) scratch: Scratch,
     /// Shards whose mesh queue is full, by bit.
@@ -72,6 +76,8 @@ impl Engine {
             interest: Interest::new(interest, shard, settings.shards, settings.limits.shapes),
             retained: Retained::new(seed, &settings.limits),
             recalls: Recalls::new(hasher(seed, 2)),
+            delayed: Delayed::default(),
+            rewrite: Rewrite::new(&settings.rewrite),
             timers: Wheel::new(Time::ZERO),
             scratch: Scratch::new(&settings.limits),
             congested: 0,
@@ -128,6 +134,8 @@ impl Engine {
             retained: self.retained.len() as u64,
             retained_bytes: self.retained.bytes() as u64,
             queued_bytes: self.sessions.queued_bytes as u64,
+            delayed: self.delayed.len() as u64,
+            delayed_bytes: self.delayed.bytes() as u64,
             ..self.stats.clone()
         }
     }

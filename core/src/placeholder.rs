@@ -3,6 +3,8 @@
 //! One pass, as text: what a client chose is never looked at again, so a username `%c` stays what it is. Whether the
 //! result is a valid topic, and whether a client may be called that, is the caller's question.
 
+pub(crate) mod template;
+
 /// What stands for `%c` and `%u`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Names<'a> {

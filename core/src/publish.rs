@@ -27,6 +27,8 @@ pub(crate) enum Offer {
     Denied,
     /// The topic has more levels than are matched.
     TooManyLevels,
+    /// Not taken, for this reason; counted. See `detour.rs`.
+    Refused(ReasonCode),
 }
 
 /// Vectors of the hot path, kept from message to message.
@@ -97,6 +99,7 @@ impl Engine {
                 return Flow::Hold;
             }
             Offer::Denied => ReasonCode::NotAuthorized,
+            Offer::Refused(reason) => reason,
             Offer::TooManyLevels if wire == Wire::V5 && publish.qos != QoS::AtMostOnce => {
                 ReasonCode::TopicNameInvalid
             }
@@ -129,12 +132,32 @@ impl Engine {
         if topic_levels(publish.topic) > self.settings.limits.topic_levels {
             return Offer::TooManyLevels;
         }
+        if self.takes_detour(publish.topic) {
+            return self.offer_by_detour(from, publish, actions);
+        }
         let session = self.sessions.get(from).expect("a publisher has a session");
         if !self.may(Operation::Publish, session, publish.topic) {
-            self.stats.drops[DropReason::NotAuthorized as usize] += 1;
-            self.note_dropped(from, DropReason::NotAuthorized, publish.topic, actions);
-            return Offer::Denied;
+            return self.deny(from, publish.topic, actions);
         }
+        self.take(from, publish, packet, actions)
+    }
+
+    /// An access rule said no.
+    pub(crate) fn deny(&mut self, from: SessionId, topic: &str, actions: &mut Actions) -> Offer {
+        self.stats.drops[DropReason::NotAuthorized as usize] += 1;
+        self.note_dropped(from, DropReason::NotAuthorized, topic, actions);
+        Offer::Denied
+    }
+
+    /// Routes what a client may publish, if it can be taken now.
+    pub(crate) fn take(
+        &mut self,
+        from: SessionId,
+        publish: &Publish<'_>,
+        packet: Option<frame::Packet<'_>>,
+        actions: &mut Actions,
+    ) -> Offer {
+        let session = self.sessions.get(from).expect("a publisher has a session");
         // Copied, because routing changes sessions; shared, each publish would cost two atomic operations.
         let mut publisher = std::mem::take(&mut self.scratch.publisher);
         publisher.clear();
@@ -154,6 +177,9 @@ impl Engine {
 
     /// A message of the administrator's. Always taken, if its topic is one that a client could publish to.
     pub(crate) fn inject(&mut self, message: &Arc<Message>, actions: &mut Actions) {
+        if self.takes_detour(message.topic()) {
+            return self.inject_by_detour(message, actions);
+        }
         let message = &Message::published(message, self.now);
         let mut news = News::shared(message, self.now);
         if topic::is_valid_name(news.topic) && topic_levels(news.topic) <= self.settings.limits.topic_levels {

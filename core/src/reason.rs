@@ -102,6 +102,10 @@ reasons! {
         NotAuthorized = "packets.publish.auth_error",
         /// An access rule said no to the subscription that the server makes for a device: nothing of it arrives.
         SubscribeNotAuthorized = "packets.subscribe.auth_error",
+        /// `$delayed/...` beyond the limits of what may wait.
+        DelayedFull = "delayed.dropped.quota_exceeded",
+        /// `$delayed/...` without a number of seconds or a topic, or a topic rewritten to none.
+        TopicInvalid = "packets.publish.topic_invalid",
         /// A retained message beyond the limits: routed, not stored.
         RetainedFull = "retained.dropped.quota_exceeded",
     }

@@ -30,6 +30,8 @@ pub struct Stats {
     /// for so long that it slows nobody any more.
     pub publishers_slowed: u64,
     pub subscribers_lagging: u64,
+    /// Messages that came to wait.
+    pub messages_delayed: u64,
     /// By `CloseReason as usize`.
     pub closes: [u64; CloseReason::ALL.len()],
     /// By `DropReason as usize`.
@@ -42,4 +44,7 @@ pub struct Stats {
     pub retained_bytes: u64,
     /// Bytes waiting in the queues of sessions.
     pub queued_bytes: u64,
+    /// Messages of `$delayed/...` that wait, and their bytes.
+    pub delayed: u64,
+    pub delayed_bytes: u64,
 }

@@ -21,11 +21,13 @@ impl Engine {
         let options = entry.options;
         let session = self.sessions.get(id).expect("a subscriber has a session");
         self.check_filter(session, entry.filter)?;
-        let is_new = (self.index.find(entry.filter))
-            .is_none_or(|filter| self.index.subscription(filter, id).is_none());
+        let rewritten = self.rewritten_filter(session, entry.filter)?;
+        let filter_text = rewritten.as_deref().unwrap_or(entry.filter);
+        let is_new =
+            (self.index.find(filter_text)).is_none_or(|filter| self.index.subscription(filter, id).is_none());
         let limits = &self.settings.limits;
         let is_full = session.filters.len() >= limits.subscriptions
-            || session.filter_bytes + entry.filter.len() > limits.subscription_bytes;
+            || session.filter_bytes + filter_text.len() > limits.subscription_bytes;
         if is_new && is_full {
             return Err(ReasonCode::QuotaExceeded);
         }
@@ -36,13 +38,13 @@ impl Engine {
             retain_handling: options.retain_handling,
             identifier: NonZeroU32::new(identifier),
         };
-        let inserted = self.index.insert(entry.filter, id, subscription);
+        let inserted = self.index.insert(filter_text, id, subscription);
         if inserted.first {
-            self.interest.add(entry.filter);
+            self.interest.add(filter_text);
         }
         if is_new && let Some(session) = self.sessions.get_mut(id) {
             session.filters.push(inserted.filter);
-            session.filter_bytes += entry.filter.len();
+            session.filter_bytes += filter_text.len();
         }
         let recall = match options.retain_handling {
             RetainHandling::Send => true,
@@ -72,6 +74,9 @@ impl Engine {
 
     /// Ends one subscription; false when there is none. Nothing that matches only it is sent from here on.
     pub(crate) fn unsubscribe(&mut self, id: SessionId, text: &str) -> bool {
+        let rewritten = (self.sessions.get(id)).map(|session| self.rewritten_filter(session, text));
+        let rewritten = rewritten.and_then(Result::ok).flatten();
+        let text = rewritten.as_deref().unwrap_or(text);
         let Some(filter) = self.index.find(text) else {
             return false;
         };

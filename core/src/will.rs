@@ -24,6 +24,9 @@ impl Engine {
         let Some(will) = session.will.take() else {
             return;
         };
+        if self.takes_detour(will.message.topic()) {
+            return self.will_by_detour(id, &will.message, actions);
+        }
         let message = Message::published(&will.message, self.now);
         let mut news = News::shared(&message, self.now);
         let session = self.sessions.get(id).expect("it was there just now");

@@ -7,7 +7,7 @@ use super::mistake::{Mistake, Place};
 use super::walk::Walk;
 use ringwire_codec::topic;
 use ringwire_core::access::{Rule, User};
-use ringwire_core::settings::Protocol;
+use ringwire_core::settings::{Protocol, RewriteRule};
 use std::net::SocketAddr;
 
 type Check = Result<(), String>;
@@ -59,6 +59,16 @@ pub fn filter(filter: &str) -> Check {
         valid,
         "not a topic filter: `+` and `#` stand for whole levels, `#` is the last one",
     )
+}
+
+/// A regular expression of a rewrite rule.
+pub fn expression(re: &str) -> Check {
+    ringwire_core::rewrite::check_expression(re).map_err(|error| error.to_string())
+}
+
+/// A whole rewrite rule.
+pub fn rewrite(rule: &RewriteRule) -> Check {
+    ringwire_core::rewrite::check(rule).map_err(|error| error.to_string())
 }
 
 /// A topic that others are rewritten to; a filter may be rewritten to one with wildcards.

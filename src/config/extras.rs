@@ -3,7 +3,7 @@
 //!
 //! As `schema.rs`: one row a key, the defaults are those of the structs of `core/`.
 
-use super::check::{destination, filter};
+use super::check::{destination, expression, filter, rewrite};
 use super::form::{Checked, Flag, Form, List, Or, Table, Text, Word, milliseconds, number, size};
 use super::schema::QOS;
 use super::section::section;
@@ -59,8 +59,9 @@ pub struct Rewrite {
 }
 
 section!(Rewrite {
-    rules => rules: List(Table(no_rule)),
-        "A topic that source_topic and re match becomes dest_topic; $1 is the first group, %c client id, %u username.";
+    rules => rules: List(Checked(Table(no_rule), rewrite)),
+        "A topic that source_topic and re match becomes dest_topic; $1 is the first group, %c client id, %u username. The last \
+         rule whose source_topic matches counts.";
 });
 
 fn no_rule() -> RewriteRule {
@@ -81,7 +82,7 @@ const ACTION: Word<RewriteAction> = Word(&[
 section!(RewriteRule {
     action => action: ACTION, "Where it applies.";
     source_topic => source_topic: Checked(Text, filter), "Filter of the topics it is about.";
-    re => re: Text, "Regular expression.";
+    re => re: Checked(Text, expression), "Regular expression.";
     dest_topic => dest_topic: Checked(Text, destination), "What they become.";
 });
 

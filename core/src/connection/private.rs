@@ -106,6 +106,7 @@ impl Engine {
                 self.wait_for(shard, id, actions);
                 Flow::Hold
             }
+            Offer::Refused(_) => Flow::Next,
             Offer::Denied => match deny {
                 AclDenyAction::Ignore => Flow::Next,
                 AclDenyAction::Disconnect => {
