@@ -288,7 +288,7 @@ fn expiring(seconds: u32, topic: &str) -> Vec<u8> {
         payload: b"m",
     });
     let mut bytes = Vec::new();
-    packet.encode(V5, &mut bytes).unwrap();
+    packet.encode(V5, &mut bytes).expect("it can be said");
     bytes
 }
 

@@ -120,6 +120,8 @@ impl World {
             | DropReason::NoSubscribers
             | DropReason::NotAuthorized
             | DropReason::SubscribeNotAuthorized
+            | DropReason::DelayedFull
+            | DropReason::TopicInvalid
             | DropReason::RetainedFull => {}
         }
     }
