@@ -140,6 +140,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         publishers_slowed: counter "publishers_slowed", "Times that acknowledgements to a publisher waited for a subscriber that was behind.";
         subscribers_lagging: counter "subscribers_lagging", "Times that a subscriber was behind for too long to slow its publishers any more.";
         messages_delayed: counter "messages_delayed", "Messages of $delayed/... that came to wait.";
+        retained_expired: counter "retained_expired", "Retained messages removed because their time had passed.";
         connections: gauge "connections_count", "Connections as of now.";
         sessions: gauge "sessions_count", "Sessions as of now, connected or kept.";
         subscriptions: gauge "subscriptions_count", "Subscriptions as of now.";

@@ -33,7 +33,8 @@ impl Engine {
     ) {
         // One that is not retained replaces no retained message, so the answer is still wanted.
         if news.retain && self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
-            self.recalls.arrived(to, news.topic, news.payload);
+            self.recalls
+                .arrived(to, &self.placement, news.topic, news.payload);
         }
         if !self.send_at_once(to, shape, news, actions) {
             self.send_or_keep(to, shape, false, news, actions);
@@ -261,7 +262,8 @@ impl Engine {
                 return;
             };
             if !waits(session) {
-                return release_memory(session);
+                release_memory(session);
+                return self.watch_recalls(to, actions);
             }
             if actions.outbox(id).backlog() > self.settings.limits.outbox_bytes {
                 return self.watch(id, actions);

@@ -9,7 +9,7 @@ use crate::index::Index;
 use crate::interest::Interest;
 use crate::placement::Placement;
 use crate::publish::Scratch;
-use crate::recall::Recalls;
+use crate::recall::{ExpiryTimer, Questions, Recalls};
 use crate::retained::Retained;
 use crate::rewrite::Rewrite;
 use crate::session::Sessions;
@@ -41,6 +41,8 @@ pub struct Engine {
     pub(crate) recalls: Recalls,
     pub(crate) delayed: Delayed,
     pub(crate) rewrite: Rewrite,
+    pub(crate) questions: Questions,
+    pub(crate) expiry_timer: ExpiryTimer,
     pub(crate) timers: Wheel<Timer>,
     pub(crate) scratch: Scratch,
     /// Shards whose mesh queue is full, by bit.
@@ -78,6 +80,8 @@ impl Engine {
             recalls: Recalls::new(hasher(seed, 2)),
             delayed: Delayed::default(),
             rewrite: Rewrite::new(&settings.rewrite),
+            questions: Questions::default(),
+            expiry_timer: None,
             timers: Wheel::new(Time::ZERO),
             scratch: Scratch::new(&settings.limits),
             congested: 0,
@@ -147,7 +151,11 @@ impl Engine {
                 self.deliver_shared(&message, actions);
             }
             Parcel::Retain(message) => self.retain(message),
-            Parcel::Recall { ticket, filter } => self.asked(from, ticket, filter, actions),
+            Parcel::Recall {
+                ticket,
+                filter,
+                after,
+            } => self.asked(from, (ticket, filter, after), actions),
             Parcel::Flush => actions.post(from, Parcel::Flushed),
             Parcel::Flushed => self.flushed(actions),
             Parcel::Slow { publisher } => self.slow_down(&publisher),
@@ -155,8 +163,8 @@ impl Engine {
             Parcel::Recalled {
                 ticket,
                 messages,
-                last,
-            } => self.recalled(ticket, &messages, last, actions),
+                next,
+            } => self.recalled(ticket, &messages, next, actions),
         }
     }
 
@@ -168,9 +176,10 @@ impl Engine {
         let mut bits = held::BACKLOG;
         if let Some(session) = connection.session {
             self.pump(session, actions);
-            if self.recalls_outstanding(session) == 0 {
+            if !self.is_recalling(session) {
                 bits |= held::RECALL;
             }
+            self.recall_on(session, actions);
         }
         self.release(id, bits, actions);
     }

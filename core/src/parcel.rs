@@ -16,15 +16,17 @@ pub enum Parcel {
         ticket: u64,
         /// Topic filter.
         filter: Arc<str>,
+        /// The page begins behind this topic; `None`: at the first.
+        after: Option<Arc<str>>,
     },
-    /// An answer to `Recall`; the last one of a ticket has `last` set.
+    /// The answer to `Recall`: one page.
     Recalled {
         /// The ticket of the question.
         ticket: u64,
         /// Retained messages in topic order.
         messages: Vec<Arc<Message>>,
-        /// No more answers to this ticket follow from this shard.
-        last: bool,
+        /// The topic behind which the next page begins; `None`: this was the last.
+        next: Option<Arc<str>>,
     },
     /// The home of retained messages asks: say `Flushed` once every `Retain` that you posted me so far is behind you.
     Flush,

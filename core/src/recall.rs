@@ -1,249 +1,223 @@
 //! Retained messages: stored on the home shard of their topic, recalled by whoever subscribes.
 //!
-//! A subscriber must never get an older retained message after a newer live one. While answers are on their way its
-//! shard remembers which topics arrived live, and uses no answer for them: it may be the same message or an older one. When
-//! it is another, it may also be a newer one, so that topic is asked for again. Nor must a subscriber miss the last one: a message whose publisher saw no subscriber yet may still be on its
-//! way to the store. So a home answers after a round of `Flush`: every other shard has said that what it published
-//! before is behind it, and what it publishes later finds the subscriber. One round serves all questions that wait.
+//! A SUBSCRIBE is answered in pages, in topic order for each home: the next one is asked for when the client has read the
+//! last. So no SUBSCRIBE costs more than a few pages at a time, and none asks for more than a client can take.
+//!
+//! A subscriber must never get an older retained message after a newer live one. While a page is on its way its shard
+//! remembers which topics arrived live, and uses no answer for them: it may be the same message or an older one. When it is
+//! another, it may also be a newer one, so that topic is asked for again. Nor must a subscriber miss the last one: a
+//! message whose publisher saw no subscriber yet may still be on its way to the store. So a home answers after a round of
+//! `Flush`: every other shard has said that what it published before is behind it, and what it publishes later finds the
+//! subscriber. One round serves all questions that wait.
+
+mod table;
+
+pub(crate) use table::Recalls;
 
 use crate::connection::held;
 use crate::index::FilterId;
-use crate::retained::Retention;
+use crate::retained::{Budget, Retention};
 use crate::session::frame::{News, Shape};
-use crate::{Actions, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
+use crate::timers::Timer;
+use crate::wheel::TimerId;
+use crate::{Actions, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId, Time};
 use ringwire_codec::mqtt::QoS;
 use ringwire_codec::topic;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use table::{Live, Recall, Use};
 
-/// Messages of one answer parcel.
-const ANSWER_MESSAGES_MAX: usize = 256;
+/// Of one page, where a session's queue has room for it.
+const PAGE: Budget = Budget {
+    messages: 256,
+    bytes: 256 << 10,
+    topics: 2_048,
+};
 /// How often a topic is asked for that goes on arriving live: its subscriber has then seen what came last.
 const AGAIN_MAX: u8 = 8;
-/// Topics remembered for one recall, 24 bytes each. Beyond it no answer can be told from a stale one, so none is used.
-const LIVE_TOPICS_MAX: usize = 65_536;
+/// Literal filters that a client may ask for without waiting for their answers.
+const LITERALS_MAX: usize = 64;
+/// Pages that are on their way to one session at a time.
+const PAGES_MAX: usize = 8;
+/// Expired messages that are removed at a time; the next ones follow a millisecond later.
+const EXPIRED_MAX: usize = 4_096;
+/// Messages that expire within such a time, in milliseconds, are removed together.
+const EXPIRY_STEP_MS: u64 = 256;
 
-/// Retained messages that are on their way to this shard's subscribers. A ticket carries its session in the upper half,
-/// so that all recalls of a session stand together.
+/// A question to this shard's store.
 #[derive(Debug)]
-pub(crate) struct Recalls {
-    last: u32,
-    waiting: BTreeMap<u64, Recall>,
-    /// Tickets whose answers are wanted, by session and filter.
-    wanted: BTreeSet<(SessionId, FilterId, u64)>,
-    /// Questions to this shard's store that are answered when this round of `Flush` is over, and those that came since.
+pub(crate) struct Question {
+    from: ShardId,
+    ticket: u64,
+    filter: Arc<str>,
+    after: Option<Arc<str>>,
+}
+
+/// Questions to this shard's store, and the round of `Flush` that they wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Questions {
+    /// Those that are answered when this round is over, and those that came since.
     round: Vec<Question>,
     next_round: Vec<Question>,
     /// Shards that have not said `Flushed` in this round.
     unflushed: u16,
-    hasher: ahash::RandomState,
 }
 
-/// A question to this shard's store.
-#[derive(Debug)]
-struct Question {
-    from: ShardId,
-    ticket: u64,
-    filter: Arc<str>,
-}
-
-/// One SUBSCRIBE whose answers are on their way.
-#[derive(Debug)]
-struct Recall {
-    /// `None` when the answers are not wanted any more.
-    filter: Option<FilterId>,
-    text: Arc<str>,
-    /// Shards that have not said their last.
-    outstanding: u16,
-    /// Topics that arrived live meanwhile.
-    live: hashbrown::HashTable<Live>,
-    /// How often this may be asked again.
-    again: u8,
-}
-
-/// A topic that arrived live, as hashes.
-#[derive(Clone, Copy, Debug)]
-struct Live {
-    topic: u64,
-    payload: u64,
-    /// It arrived after the question; otherwise an answer is newer, or the same.
-    since: bool,
-}
-
-/// What to do with an answer.
-enum Use {
-    Deliver,
-    Drop,
-    AskAgain(Live),
-}
-
-/// Literal filters that a client may ask for without waiting for their answers.
-const RECALLS_MAX: u32 = 64;
-
-impl Recalls {
-    pub(crate) fn new(hasher: ahash::RandomState) -> Self {
-        Self {
-            last: 0,
-            waiting: BTreeMap::new(),
-            wanted: BTreeSet::new(),
-            round: Vec::new(),
-            next_round: Vec::new(),
-            unflushed: 0,
-            hasher,
-        }
-    }
-
-    fn add(&mut self, session: SessionId, filter: FilterId, text: Arc<str>, outstanding: u16) -> u64 {
-        self.last = self.last.wrapping_add(1);
-        let ticket = u64::from(session.0) << 32 | u64::from(self.last);
-        let recall = Recall {
-            filter: Some(filter),
-            text,
-            outstanding,
-            live: hashbrown::HashTable::new(),
-            again: AGAIN_MAX,
-        };
-        self.waiting.insert(ticket, recall);
-        self.wanted.insert((session, filter, ticket));
-        ticket
-    }
-
-    /// A live message for a session that waits for retained ones.
-    pub(crate) fn arrived(&mut self, session: SessionId, name: &str, payload: &[u8]) {
-        let arrived = Live {
-            topic: self.hasher.hash_one(name),
-            payload: self.hasher.hash_one(payload),
-            since: true,
-        };
-        for (_, recall) in self.waiting.range_mut(tickets(session)) {
-            let is_wanted = recall.filter.is_some() && recall.live.len() < LIVE_TOPICS_MAX;
-            if is_wanted && topic::matches(&recall.text, name) {
-                recall.arrived(arrived);
-            }
-        }
-    }
-
-    /// What to do with a message that answers a question.
-    fn judge(&self, recall: &Recall, name: &str, message: &Message) -> Use {
-        if recall.live.len() >= LIVE_TOPICS_MAX {
-            return Use::Drop;
-        }
-        let topic = self.hasher.hash_one(name);
-        let Some(live) = recall.live.find(topic, |live| live.topic == topic) else {
-            return Use::Deliver;
-        };
-        let is_same = live.payload == self.hasher.hash_one(message.payload());
-        match (is_same, live.since) {
-            (true, _) => Use::Drop,
-            (false, false) => Use::Deliver,
-            (false, true) if recall.again == 0 => Use::Drop,
-            (false, true) => Use::AskAgain(*live),
-        }
-    }
-
-    /// The recalls of one filter are not wanted any more. They still count until they are answered: who asks in a loop
-    /// waits, whatever it does between.
-    pub(crate) fn forget(&mut self, session: SessionId, filter: FilterId) {
-        let tickets = (session, filter, 0)..=(session, filter, u64::MAX);
-        while let Some(&entry) = self.wanted.range(tickets.clone()).next() {
-            self.wanted.remove(&entry);
-            if let Some(recall) = self.waiting.get_mut(&entry.2) {
-                recall.filter = None;
-                recall.live = hashbrown::HashTable::new();
-            }
-        }
-    }
-
-    /// A question is answered, or its session is gone.
-    fn remove(&mut self, session: SessionId, ticket: u64) {
-        if let Some(recall) = self.waiting.remove(&ticket)
-            && let Some(filter) = recall.filter
-        {
-            self.wanted.remove(&(session, filter, ticket));
-        }
-    }
-
-    /// Forgets all recalls of a session.
-    pub(crate) fn forget_session(&mut self, session: SessionId) {
-        let stale: Vec<u64> = self
-            .waiting
-            .range(tickets(session))
-            .map(|(&ticket, _)| ticket)
-            .collect();
-        for ticket in stale {
-            self.remove(session, ticket);
-        }
-    }
-}
-
-impl Recall {
-    fn arrived(&mut self, arrived: Live) {
-        let is_same = |live: &Live| live.topic == arrived.topic;
-        *(self.live.entry(arrived.topic, is_same, |live| live.topic))
-            .or_insert(arrived)
-            .get_mut() = arrived;
-    }
-}
-
-fn tickets(session: SessionId) -> std::ops::RangeInclusive<u64> {
-    let first = u64::from(session.0) << 32;
-    first..=first | u64::from(u32::MAX)
-}
+/// When the store is looked through for expired messages.
+pub(crate) type ExpiryTimer = Option<(Time, TimerId)>;
 
 impl Engine {
     /// This shard is the home of the message's topic: stores it, or clears what is stored.
     pub(crate) fn retain(&mut self, message: Arc<Message>) {
-        let expires = message.expires();
+        let cap_s = u64::from(self.settings.limits.retained_expiry_s);
+        let cap = (cap_s > 0).then(|| self.now + cap_s * 1_000);
+        let expires = message.expires().into_iter().chain(cap).min();
+        if self.retained.next_expiry().is_some_and(|next| next <= self.now) {
+            // What is gone takes no room from what comes.
+            self.remove_expired();
+        }
         match self.retained.retain(message, expires) {
             Retention::Stored | Retention::Replaced | Retention::Cleared | Retention::Absent => {}
             Retention::Full => self.stats.drops[DropReason::RetainedFull as usize] += 1,
         }
+        self.arm_expiry();
     }
 
-    /// The messages of this shard's store that a filter matches.
-    fn stored(&self, filter: &str) -> Vec<Arc<Message>> {
+    fn remove_expired(&mut self) {
+        let removed = self.retained.remove_expired(self.now, EXPIRED_MAX);
+        self.stats.retained_expired += removed as u64;
+    }
+
+    /// Sets the one timer of the store for what expires next.
+    fn arm_expiry(&mut self) {
+        let Some(next) = self.retained.next_expiry() else {
+            if let Some((_, timer)) = self.expiry_timer.take() {
+                self.disarm(Some(timer));
+            }
+            return;
+        };
+        let next_ms = next.as_millis().next_multiple_of(EXPIRY_STEP_MS);
+        let at = Time::from_millis(next_ms).max(self.now + 1);
+        if let Some((armed, timer)) = self.expiry_timer {
+            if armed <= at {
+                // It looks again when it fires.
+                return;
+            }
+            self.disarm(Some(timer));
+        }
+        self.expiry_timer = Some((at, self.timers.insert(at, Timer::Retained)));
+    }
+
+    /// Retained messages may have expired.
+    pub(crate) fn retained_due(&mut self) {
+        self.expiry_timer = None;
+        self.remove_expired();
+        self.arm_expiry();
+    }
+
+    /// A page of this shard's store, and the topic behind which the next one begins.
+    fn page(&self, filter: &str, after: Option<&str>) -> (Vec<Arc<Message>>, Option<Arc<str>>) {
+        // A page of each shard at a time must find room in a queue that is half full.
+        let limits = &self.settings.limits;
+        let homes = usize::from(self.settings.shards);
+        let bytes = limits.queue_bytes.min(limits.shard_queue_bytes);
+        let budget = Budget {
+            messages: PAGE.messages.min(limits.queue_messages / 2 / homes).max(1),
+            bytes: PAGE.bytes.min(bytes / 4 / homes).max(1),
+            ..PAGE
+        };
         let mut messages = Vec::new();
-        self.retained
-            .for_each_match(filter, self.now, |message| messages.push(message.clone()));
-        messages
+        let found = |message: &Arc<Message>| messages.push(message.clone());
+        let next = self.retained.page(filter, after, budget, self.now, found);
+        (messages, next.map(Arc::from))
     }
 
     /// Asks for the retained messages of a subscription.
     pub(crate) fn recall(&mut self, id: SessionId, filter: FilterId, actions: &mut Actions) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
+        // A second SUBSCRIBE for the same filter is answered instead of the first.
+        self.forget_recalls(id, filter);
         let text: Arc<str> = self.index.text(filter).into();
-        if self.settings.shards == 1 {
-            for message in self.stored(&text) {
-                self.deliver_stored(id, filter, &message, actions);
-            }
-            return;
+        if !topic::has_wildcard(&text) {
+            let home = self.placement.home(text.as_bytes());
+            let ticket = self.add_recall(id, filter, Recall::new(filter, text, home, AGAIN_MAX));
+            return self.ask(ticket, actions);
         }
-        if session.recalls > 0 {
-            // A second SUBSCRIBE for the same filter is answered instead of the first.
-            self.recalls.forget(id, filter);
+        for home in (0..self.settings.shards).map(ShardId) {
+            self.add_recall(id, filter, Recall::new(filter, text.clone(), home, AGAIN_MAX));
         }
-        session.recalls += 1;
-        let literal = !topic::has_wildcard(&text);
-        let home = self.placement.home(text.as_bytes());
-        let outstanding = if literal { 1 } else { self.settings.shards };
-        let ticket = self.recalls.add(id, filter, text.clone(), outstanding);
-        for shard in (0..self.settings.shards).map(ShardId) {
-            if literal && shard != home {
-                continue;
-            }
-            let filter = text.clone();
-            if shard == self.shard {
-                self.asked(shard, ticket, filter, actions);
-            } else {
-                actions.post(shard, Parcel::Recall { ticket, filter });
+        self.ask_next(id, actions);
+    }
+
+    fn add_recall(&mut self, id: SessionId, filter: FilterId, recall: Recall) -> u64 {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.recalls += 1;
+        }
+        self.recalls.add(id, filter, recall)
+    }
+
+    /// The retained messages of a filter are not wanted any more.
+    pub(crate) fn forget_recalls(&mut self, id: SessionId, filter: FilterId) {
+        if let Some(session) = self.sessions.get_mut(id).filter(|session| session.recalls > 0) {
+            session.recalls -= self.recalls.forget(id, filter);
+        }
+    }
+
+    /// Asks for the next pages of a session, as many as may be on their way.
+    fn ask_next(&mut self, id: SessionId, actions: &mut Actions) {
+        // On a node of one shard the answer is there at once, and may leave the same recall parked.
+        for _ in self.recalls.outstanding(id, PAGES_MAX)..PAGES_MAX {
+            let Some(ticket) = self.recalls.parked(id) else {
+                return;
+            };
+            self.ask(ticket, actions);
+            if self.settings.shards == 1 {
+                return;
             }
         }
     }
 
+    /// A session has read what it was given: it gets more of what it asked for.
+    pub(crate) fn recall_on(&mut self, id: SessionId, actions: &mut Actions) {
+        let session = self.sessions.get(id);
+        if session.is_some_and(|session| session.recalls > 0 && session.queue_is_empty()) {
+            self.ask_next(id, actions);
+        }
+    }
+
+    /// Has a session that waits for more pages looked at again when its client has read.
+    pub(crate) fn watch_recalls(&mut self, id: SessionId, actions: &mut Actions) {
+        if let Some(session) = self.sessions.get(id).filter(|session| session.recalls > 0)
+            && let Some(connection) = session.connection
+            && self.recalls.parked(id).is_some()
+        {
+            self.watch(connection, actions);
+        }
+    }
+
+    /// Asks for a page.
+    fn ask(&mut self, ticket: u64, actions: &mut Actions) {
+        self.recalls.ask(ticket);
+        let Some(recall) = self.recalls.get(ticket) else {
+            return;
+        };
+        let (home, filter, after) = (recall.home, recall.text.clone(), recall.after.clone());
+        if self.settings.shards == 1 {
+            let (messages, next) = self.page(&filter, after.as_deref());
+            self.recalled(ticket, &messages, next, actions);
+        } else if home == self.shard {
+            self.asked(home, (ticket, filter, after), actions);
+        } else {
+            let question = Parcel::Recall {
+                ticket,
+                filter,
+                after,
+            };
+            actions.post(home, question);
+        }
+    }
+
     /// Asks for the retained messages of a SUBSCRIBE, once for each filter, and makes a client wait for what may be much:
-    /// a few bytes of it ask for a walk through whole stores, and for answers of any size.
+    /// a few bytes of it ask for walks through whole stores.
     pub(crate) fn recall_all(
         &mut self,
         connection: ConnectionId,
@@ -267,8 +241,8 @@ impl Engine {
                 self.recall(session, filter, actions);
             }
         }
-        let outstanding = self.recalls_outstanding(session);
-        if !is_much && outstanding < RECALLS_MAX {
+        let outstanding = self.recalls.outstanding(session, LITERALS_MAX);
+        if !is_much && outstanding < LITERALS_MAX {
             return;
         }
         if outstanding == 0 {
@@ -278,23 +252,33 @@ impl Engine {
         self.hold(connection, held::RECALL, actions);
     }
 
-    /// Answers that are still on their way to a session.
-    pub(crate) fn recalls_outstanding(&self, id: SessionId) -> u32 {
-        self.sessions.get(id).map_or(0, |session| session.recalls)
+    /// Answers are on their way to a session.
+    pub(crate) fn is_recalling(&self, id: SessionId) -> bool {
+        self.recalls.outstanding(id, 1) > 0
     }
 
     /// A shard asks, maybe this one: the answer waits for a round that begins after the question.
-    pub(crate) fn asked(&mut self, from: ShardId, ticket: u64, filter: Arc<str>, actions: &mut Actions) {
-        let question = Question { from, ticket, filter };
-        self.recalls.next_round.push(question);
-        if self.recalls.unflushed == 0 {
+    pub(crate) fn asked(
+        &mut self,
+        from: ShardId,
+        (ticket, filter, after): (u64, Arc<str>, Option<Arc<str>>),
+        actions: &mut Actions,
+    ) {
+        let question = Question {
+            from,
+            ticket,
+            filter,
+            after,
+        };
+        self.questions.next_round.push(question);
+        if self.questions.unflushed == 0 {
             self.begin_round(actions);
         }
     }
 
     fn begin_round(&mut self, actions: &mut Actions) {
-        self.recalls.round = std::mem::take(&mut self.recalls.next_round);
-        self.recalls.unflushed = self.settings.shards - 1;
+        self.questions.round = std::mem::take(&mut self.questions.next_round);
+        self.questions.unflushed = self.settings.shards - 1;
         for shard in (0..self.settings.shards).map(ShardId) {
             if shard != self.shard {
                 actions.post(shard, Parcel::Flush);
@@ -304,54 +288,49 @@ impl Engine {
 
     /// A shard has nothing on its way here that it published before the round began.
     pub(crate) fn flushed(&mut self, actions: &mut Actions) {
-        self.recalls.unflushed -= 1;
-        if self.recalls.unflushed > 0 {
+        self.questions.unflushed -= 1;
+        if self.questions.unflushed > 0 {
             return;
         }
-        for question in std::mem::take(&mut self.recalls.round) {
+        for question in std::mem::take(&mut self.questions.round) {
             self.answer_question(&question, actions);
         }
         // An answer to this shard itself may have asked again, and begun a round.
-        if self.recalls.unflushed == 0 && !self.recalls.next_round.is_empty() {
+        if self.questions.unflushed == 0 && !self.questions.next_round.is_empty() {
             self.begin_round(actions);
         }
     }
 
     fn answer_question(&mut self, question: &Question, actions: &mut Actions) {
         let ticket = question.ticket;
-        let stored = self.stored(&question.filter);
+        let (messages, next) = self.page(&question.filter, question.after.as_deref());
         if question.from == self.shard {
-            return self.recalled(ticket, &stored, true, actions);
+            return self.recalled(ticket, &messages, next, actions);
         }
-        let mut rest = &stored[..];
-        loop {
-            let (now, later) = rest.split_at(rest.len().min(ANSWER_MESSAGES_MAX));
-            let messages = now.to_vec();
-            let last = later.is_empty();
-            let answer = Parcel::Recalled {
-                ticket,
-                messages,
-                last,
-            };
-            actions.post(question.from, answer);
-            if last {
-                return;
-            }
-            rest = later;
-        }
+        let answer = Parcel::Recalled {
+            ticket,
+            messages,
+            next,
+        };
+        actions.post(question.from, answer);
     }
 
-    /// Another shard answers.
+    /// A page comes; the next one begins behind `next`, if there is one.
     pub(crate) fn recalled(
         &mut self,
         ticket: u64,
         messages: &[Arc<Message>],
-        last: bool,
+        next: Option<Arc<str>>,
         actions: &mut Actions,
     ) {
         let id = SessionId((ticket >> 32) as u32);
+        let overrun = self.recalls.get_mut(ticket).filter(|recall| recall.is_overrun());
+        if let Some(recall) = overrun.filter(|recall| recall.again > 0) {
+            recall.start_over();
+            return self.ask(ticket, actions);
+        }
         for message in messages {
-            let Some(recall) = self.recalls.waiting.get(&ticket) else {
+            let Some(recall) = self.recalls.get(ticket) else {
                 // Its session is gone.
                 return;
             };
@@ -369,18 +348,22 @@ impl Engine {
                 }
             }
         }
-        let Some(recall) = self.recalls.waiting.get_mut(&ticket) else {
+        let Some(recall) = self.recalls.get(ticket) else {
             return;
         };
-        recall.outstanding -= u16::from(last);
-        if recall.outstanding == 0 {
-            self.recalls.remove(id, ticket);
-            if let Some(session) = self.sessions.get_mut(id) {
-                session.recalls -= 1;
-                if let (0, Some(connection)) = (session.recalls, session.connection) {
-                    self.release(connection, held::RECALL, actions);
+        match next.filter(|_| recall.filter.is_some()) {
+            Some(after) => self.recalls.park(ticket, after),
+            None => {
+                self.recalls.remove(id, ticket);
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.recalls -= 1;
                 }
             }
+        }
+        self.watch_recalls(id, actions);
+        let connection = self.sessions.get(id).and_then(|session| session.connection);
+        if let Some(connection) = connection.filter(|_| self.settings.shards > 1 && !self.is_recalling(id)) {
+            self.release(connection, held::RECALL, actions);
         }
     }
 
@@ -393,21 +376,11 @@ impl Engine {
         (name, live, again): (&str, Live, u8),
         actions: &mut Actions,
     ) {
-        let text: Arc<str> = name.into();
-        let ticket = self.recalls.add(id, filter, text.clone(), 1);
-        if let Some(recall) = self.recalls.waiting.get_mut(&ticket) {
-            recall.again = again;
-            recall.arrived(Live { since: false, ..live });
-        }
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.recalls += 1;
-        }
         let home = self.placement.home(name.as_bytes());
-        if home == self.shard {
-            self.asked(home, ticket, text, actions);
-        } else {
-            actions.post(home, Parcel::Recall { ticket, filter: text });
-        }
+        let mut recall = Recall::new(filter, name.into(), home, again);
+        recall.arrived(live.before());
+        let ticket = self.add_recall(id, filter, recall);
+        self.ask(ticket, actions);
     }
 
     /// A retained message into the session that asked for it, as its subscription says.
@@ -435,6 +408,10 @@ impl Engine {
             retain: true,
             identifiers: identifier.as_slice(),
         };
+        if message.is_expired(self.now) {
+            // While the answer was on its way.
+            return self.dropped(id, DropReason::Expired, message.topic(), actions);
+        }
         self.deliver_retained(id, shape, &mut News::shared(message, self.now), actions);
     }
 }

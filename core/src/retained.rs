@@ -1,8 +1,8 @@
 //! The retained messages of one shard: those of the topics whose home it is (5.0 section 3.3.1.3).
 //!
 //! Found by topic in a seeded hash table; found by filter in a map sorted by levels, where all topics under a prefix stand
-//! together, so a wildcard costs what its literal prefix and the levels it names leave over, not a scan of everything.
-//! Decides nothing about who gets them, nor when they are sent again.
+//! together, so a wildcard costs what its literal prefix and the levels it names leave over, not a scan of everything;
+//! and it is read page by page, so no filter costs more than a page at a time. Decides nothing about who gets them.
 //!
 //! Matches come in topic order: by the bytes of their levels, a topic before what is under it. Invariant: never more
 //! messages or bytes than the limits.
@@ -17,7 +17,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 use ringwire_codec::topic;
 use search::LevelKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What became of a message that was to be retained.
@@ -44,9 +44,41 @@ pub struct Retained {
     by_topic: HashTable<u32>,
     /// The same entries, by [`LevelKey`].
     by_level: BTreeMap<LevelKey, u32>,
+    /// Those that expire, the next one first.
+    by_expiry: BTreeSet<(Time, u32)>,
     bytes: usize,
     messages_max: usize,
     bytes_max: usize,
+}
+
+/// What one page holds at most, whichever is reached first; but always one message.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Messages found.
+    pub messages: usize,
+    /// Bytes of their topics, payloads and properties.
+    pub bytes: usize,
+    /// Topics looked at, whether they match or not.
+    pub topics: usize,
+}
+
+impl Budget {
+    /// Everything at once.
+    pub const UNLIMITED: Self = Self {
+        messages: usize::MAX,
+        bytes: usize::MAX,
+        topics: usize::MAX,
+    };
+
+    /// Whether the page goes on behind a topic, and the message that was found there.
+    fn spend(&mut self, found: Option<&Message>) -> bool {
+        self.topics = self.topics.saturating_sub(1);
+        if let Some(message) = found {
+            self.messages = self.messages.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(message.size());
+        }
+        self.topics > 0 && self.messages > 0 && self.bytes > 0
+    }
 }
 
 #[derive(Debug)]
@@ -65,6 +97,7 @@ impl Retained {
             free: Vec::new(),
             by_topic: HashTable::new(),
             by_level: BTreeMap::new(),
+            by_expiry: BTreeSet::new(),
             bytes: 0,
             messages_max: limits.retained_messages,
             bytes_max: limits.retained_bytes,
@@ -109,6 +142,9 @@ impl Retained {
                 slot
             }
         };
+        if let Some(expires) = stored(&self.entries, slot).expires {
+            self.by_expiry.insert((expires, slot));
+        }
         let (entries, hasher) = (&self.entries, &self.hasher);
         let rehash = |slot: &u32| hasher.hash_one(stored(entries, *slot).message.topic_bytes());
         self.by_topic.insert_unique(hash, slot, rehash);
@@ -129,7 +165,28 @@ impl Retained {
             .take()
             .expect("the table names stored entries only");
         self.bytes -= entry.message.size();
+        if let Some(expires) = entry.expires {
+            self.by_expiry.remove(&(expires, slot));
+        }
         true
+    }
+
+    /// When the next message expires.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.by_expiry.first().map(|&(expires, _)| expires)
+    }
+
+    /// Removes messages that have expired, the oldest first and `most` of them at most; how many it were.
+    pub fn remove_expired(&mut self, now: Time, most: usize) -> usize {
+        for count in 0..most {
+            let Some(&(expires, slot)) = self.by_expiry.first().filter(|(expires, _)| *expires <= now) else {
+                return count;
+            };
+            let message = stored(&self.entries, slot).message.clone();
+            let removed = self.remove(message.topic_bytes());
+            assert!(removed, "what expires at {expires:?} is stored under its topic");
+        }
+        most
     }
 
     /// The message of one topic name.
@@ -140,18 +197,29 @@ impl Retained {
         entry.lives(now).then_some(&entry.message)
     }
 
-    /// Calls `found` for every message whose topic a valid filter matches, in topic order.
-    pub fn for_each_match(&self, filter: &str, now: Time, mut found: impl FnMut(&Arc<Message>)) {
+    /// Reads a page of the messages whose topics a valid filter matches, in topic order, from behind `after` on. The topic
+    /// to go on behind, when there may be more.
+    pub fn page(
+        &self,
+        filter: &str,
+        after: Option<&str>,
+        mut budget: Budget,
+        now: Time,
+        mut found: impl FnMut(&Arc<Message>),
+    ) -> Option<String> {
         if !topic::has_wildcard(filter) {
             self.find(filter.as_bytes(), now).into_iter().for_each(found);
-            return;
+            return None;
         }
-        search::for_each_match(&self.by_level, filter, |slot| {
-            let entry = stored(&self.entries, slot);
-            if entry.lives(now) {
-                found(&entry.message);
+        let stopped = search::walk(&self.by_level, filter, after, |slot| {
+            let entry = slot.map(|slot| stored(&self.entries, slot));
+            let message = entry.filter(|entry| entry.lives(now)).map(|entry| &entry.message);
+            if let Some(message) = message {
+                found(message);
             }
+            budget.spend(message.map(Arc::as_ref))
         });
+        stopped.map(|slot| stored(&self.entries, slot).message.topic().to_owned())
     }
 
     /// Messages, expired ones included while nobody asked for them to be removed.

@@ -32,6 +32,8 @@ pub struct Stats {
     pub subscribers_lagging: u64,
     /// Messages that came to wait.
     pub messages_delayed: u64,
+    /// Retained messages that were removed because their expiry, or the one that the limits set, had passed.
+    pub retained_expired: u64,
     /// By `CloseReason as usize`.
     pub closes: [u64; CloseReason::ALL.len()],
     /// By `DropReason as usize`.

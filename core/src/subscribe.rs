@@ -92,9 +92,7 @@ impl Engine {
         };
         session.filters.remove(at);
         session.filter_bytes -= text.len();
-        if session.recalls > 0 {
-            self.recalls.forget(id, filter);
-        }
+        self.forget_recalls(id, filter);
         self.drop_subscription(id, filter);
         true
     }

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Authentication(ConnectionId),
     /// A message that waits: its slot.
     Delayed(u32),
+    /// Retained messages that expire.
+    Retained,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
                 Timer::Deferred(id) => self.deferred_due(id, actions),
                 Timer::Authentication(id) => self.authentication_due(id, actions),
                 Timer::Delayed(slot) => self.delayed_due(slot, actions),
+                Timer::Retained => self.retained_due(),
             }
         }
     }

@@ -113,6 +113,7 @@ mod tests {
         Envelope::Parcel(Parcel::Recall {
             ticket,
             filter: "a".into(),
+            after: None,
         })
     }
 

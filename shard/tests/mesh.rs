@@ -16,7 +16,7 @@ fn batch(number: u64) -> Batch {
     vec![Envelope::Parcel(Parcel::Recalled {
         ticket: number,
         messages: Vec::new(),
-        last: true,
+        next: None,
     })]
 }
 

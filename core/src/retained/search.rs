@@ -29,6 +29,13 @@ impl LevelKey {
                 .collect(),
         )
     }
+
+    /// The first key behind this one.
+    fn successor(self) -> Vec<u8> {
+        let mut key = self.0.into_vec();
+        key.push(SEPARATOR);
+        key
+    }
 }
 
 impl std::borrow::Borrow<[u8]> for LevelKey {
@@ -49,29 +56,42 @@ enum Step {
     End,
 }
 
-/// Calls `found` for each topic that the filter, which has a wildcard, matches.
-pub(super) fn for_each_match(map: &BTreeMap<LevelKey, u32>, filter: &str, mut found: impl FnMut(u32)) {
+/// Walks the topics that the filter, which has a wildcard, may match, from behind `after` on. Calls `look` for each topic,
+/// with its entry if it matches, until that says no: the entry where it stopped, `None` when nothing more can match.
+pub(super) fn walk(
+    map: &BTreeMap<LevelKey, u32>,
+    filter: &str,
+    after: Option<&str>,
+    mut look: impl FnMut(Option<u32>) -> bool,
+) -> Option<u32> {
     let pattern: SmallVec<[&[u8]; 16]> = topic::levels(filter).map(str::as_bytes).collect();
     let literals = pattern.iter().take_while(|level| !is_wildcard(level)).count();
     let mut target = pattern[..literals].join(&SEPARATOR);
+    if let Some(after) = after {
+        target = target.max(LevelKey::of(after.as_bytes()).successor());
+    }
     'jump: loop {
         let mut skipped = 0;
         for (key, slot) in map.range::<[u8], _>((Bound::Included(&target[..]), Bound::Unbounded)) {
+            let mut matching = None;
             if *key.0 < *target {
                 skipped += 1;
                 if skipped > STEPS_MAX {
                     continue 'jump;
                 }
-                continue;
+            } else {
+                match compare(&pattern, &key.0, &mut target) {
+                    Step::Matches => matching = Some(*slot),
+                    Step::Next => {}
+                    Step::Seek => skipped = 0,
+                    Step::End => return None,
+                }
             }
-            match compare(&pattern, &key.0, &mut target) {
-                Step::Matches => found(*slot),
-                Step::Next => {}
-                Step::Seek => skipped = 0,
-                Step::End => return,
+            if !look(matching) {
+                return Some(*slot);
             }
         }
-        return;
+        return None;
     }
 }
 

@@ -28,10 +28,26 @@ fn store(messages_max: usize, bytes_max: usize) -> Retained {
 fn topics(store: &Retained, filter: &str) -> Vec<String> {
     let mut found = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    store.for_each_match(filter, Time::ZERO, |message| {
+    let next = store.page(filter, None, Budget::UNLIMITED, Time::ZERO, |message| {
         found.push(text(message.topic_bytes()))
     });
+    assert_eq!(next, None, "all of it is one page");
     found
+}
+
+/// The same, in pages.
+fn paged(store: &Retained, filter: &str, budget: Budget) -> Vec<String> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let before = found.len();
+        after = store.page(filter, after.as_deref(), budget, Time::ZERO, |message| {
+            found.push(message.topic().to_owned())
+        });
+        assert!(found.len() - before <= budget.messages, "a page is short");
+        if after.is_none() {
+            return found;
+        }
+    }
 }
 
 #[test]
@@ -77,8 +93,81 @@ fn an_expired_message_is_not_found() {
     let find = |store: &Retained, now| store.find(b"a", Time::from_millis(now)).is_some();
     assert!(find(&store, 99) && !find(&store, 100));
     let mut found = 0;
-    store.for_each_match("+", Time::from_millis(100), |_| found += 1);
+    store.page("+", None, Budget::UNLIMITED, Time::from_millis(100), |_| {
+        found += 1
+    });
     assert_eq!(found, 0);
+}
+
+#[test]
+fn expired_messages_are_removed_in_the_order_of_their_expiry_and_their_room_is_free() {
+    let mut store = store(10, 1_000);
+    let at = Time::from_millis;
+    for (topic, expires) in [("a", Some(300)), ("b", Some(100)), ("c", None), ("d", Some(200))] {
+        store.retain(message(topic, "1"), expires.map(at));
+    }
+    assert_eq!(store.next_expiry(), Some(at(100)));
+    assert_eq!(store.remove_expired(at(99), 10), 0);
+    assert_eq!(store.remove_expired(at(300), 2), 2);
+    assert_eq!(
+        (store.len(), store.bytes(), store.next_expiry()),
+        (2, 4, Some(at(300)))
+    );
+    // What replaces a message expires when it says, not when the former one did.
+    store.retain(message("a", "2"), Some(at(900)));
+    assert_eq!(store.remove_expired(at(899), 10), 0);
+    store.retain(message("a", "3"), None);
+    assert_eq!(
+        (store.next_expiry(), store.remove_expired(at(5_000), 10)),
+        (None, 0)
+    );
+    assert_eq!(topics(&store, "#"), ["a", "c"]);
+}
+
+#[test]
+fn a_page_ends_at_its_messages_its_bytes_or_the_topics_it_looked_at() {
+    let mut store = store(1_000, 100_000);
+    for number in 0..100 {
+        store.retain(message(&format!("t/{number:02}/x"), "12345"), None);
+    }
+    let unlimited = Budget::UNLIMITED;
+    let count = |filter: &str, budget| {
+        let mut found = 0;
+        let next = store.page(filter, None, budget, Time::ZERO, |_| found += 1);
+        (found, next)
+    };
+    let some = |topic: &str| Some(topic.to_owned());
+    assert_eq!(
+        count(
+            "#",
+            Budget {
+                messages: 3,
+                ..unlimited
+            }
+        ),
+        (3, some("t/02/x"))
+    );
+    assert_eq!(
+        count(
+            "#",
+            Budget {
+                bytes: 45,
+                ..unlimited
+            }
+        ),
+        (5, some("t/04/x"))
+    );
+    assert_eq!(
+        count(
+            "+/+/y",
+            Budget {
+                topics: 7,
+                ..unlimited
+            }
+        ),
+        (0, some("t/06/x"))
+    );
+    assert_eq!(count("t/#", unlimited), (100, None));
 }
 
 #[test]
@@ -129,6 +218,10 @@ proptest! {
             let mut expected: Vec<String> =
                 plain.keys().filter(|topic| topic::matches(&filter, topic)).cloned().collect();
             expected.sort_by_key(|topic| topic.replace('/', "\0"));
+            for (messages, topics) in [(1, 3), (3, usize::MAX)] {
+                let budget = Budget { messages, topics, ..Budget::UNLIMITED };
+                prop_assert_eq!(&paged(&store, &filter, budget), &expected, "{}", filter);
+            }
             prop_assert_eq!(topics(&store, &filter), expected, "{}", filter);
         }
     }
@@ -145,6 +238,8 @@ proptest! {
         }
         let mut expected: Vec<String> = names.into_iter().filter(|name| topic::matches(&filter, name)).collect();
         expected.sort_by_key(|topic| topic.replace('/', "\0"));
+        let budget = Budget { topics: 5, ..Budget::UNLIMITED };
+        prop_assert_eq!(&paged(&store, &filter, budget), &expected);
         prop_assert_eq!(topics(&store, &filter), expected);
     }
 }

@@ -121,7 +121,7 @@ fn batch(number: u64) -> Batch {
     let recalled = Parcel::Recalled {
         ticket: number,
         messages: Vec::new(),
-        last: true,
+        next: None,
     };
     vec![Envelope::Parcel(recalled)]
 }

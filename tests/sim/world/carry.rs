@@ -263,19 +263,24 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
             trace.word(2);
             record_message(trace, message);
         }
-        Parcel::Recall { ticket, filter } => {
+        Parcel::Recall {
+            ticket,
+            filter,
+            after,
+        } => {
             trace.word(3);
             trace.word(*ticket);
             trace.bytes(filter.as_bytes());
+            trace.bytes(after.as_deref().unwrap_or_default().as_bytes());
         }
         Parcel::Recalled {
             ticket,
             messages,
-            last,
+            next,
         } => {
             trace.word(4);
             trace.word(*ticket);
-            trace.word(u64::from(*last));
+            trace.bytes(next.as_deref().unwrap_or_default().as_bytes());
             messages.iter().for_each(|message| record_message(trace, message));
         }
         Parcel::Flush => trace.word(5),
@@ -358,14 +363,18 @@ fn describe_parcel(parcel: &Parcel) -> String {
     match parcel {
         Parcel::Publish(message) => format!("Publish {}", named(message)),
         Parcel::Retain(message) => format!("Retain {}", named(message)),
-        Parcel::Recall { ticket, filter } => format!("Recall {ticket} {filter:?}"),
+        Parcel::Recall {
+            ticket,
+            filter,
+            after,
+        } => format!("Recall {ticket} {filter:?} after {after:?}"),
         Parcel::Recalled {
             ticket,
             messages,
-            last,
+            next,
         } => {
             let messages: Vec<String> = messages.iter().map(|message| named(message)).collect();
-            format!("Recalled {ticket} {messages:?} last {last}")
+            format!("Recalled {ticket} {messages:?} next {next:?}")
         }
         Parcel::Flush | Parcel::Flushed | Parcel::Slow { .. } | Parcel::Eased { .. } => format!("{parcel:?}"),
     }
