@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 use std::fmt::Write;
 
 /// Reason codes of undecodable bytes that have a close reason of their own; the others are malformed packets.
-const NAMED: [(ReasonCode, CloseReason); 6] = [
+const NAMED: [(ReasonCode, CloseReason); 7] = [
     (ReasonCode::PacketTooLarge, CloseReason::PacketTooLarge),
     (ReasonCode::ProtocolError, CloseReason::ProtocolError),
     (
@@ -27,6 +27,7 @@ const NAMED: [(ReasonCode, CloseReason); 6] = [
     ),
     (ReasonCode::TopicNameInvalid, CloseReason::TopicInvalid),
     (ReasonCode::TopicFilterInvalid, CloseReason::TopicInvalid),
+    (ReasonCode::TopicAliasInvalid, CloseReason::TopicAliasInvalid),
     (ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId),
 ];
 
