@@ -45,12 +45,12 @@ impl Client {
     #[track_caller]
     pub fn expect(&mut self, text: &str) {
         let wanted = bytes(text);
-        let mut got = Vec::new();
-        // Packet by packet where that works, so that a failure shows whole packets.
-        while got.len() < wanted.len() {
+        let (mut got, mut ended) = (Vec::new(), false);
+        // Packet by packet, so that a failure shows whole packets, and no more than what is wrong.
+        while got.len() < wanted.len() && wanted.starts_with(&got) && !ended {
             match self.next_packet(PATIENCE) {
                 Some(packet) => got.extend(packet),
-                None => break,
+                None => ended = true,
             }
         }
         assert!(
@@ -58,11 +58,7 @@ impl Client {
             "expected {}\n     got {}{}",
             show(&wanted),
             show(&got),
-            if got.len() < wanted.len() {
-                " and then the end"
-            } else {
-                ""
-            }
+            if ended { " and then the end" } else { "" }
         );
     }
 
@@ -135,15 +131,13 @@ impl Client {
     #[track_caller]
     pub fn expect_disconnect(&mut self, reason: u8) {
         let packet = self.packet();
-        let told = packet
-            .get(3)
-            .is_some_and(|&properties| properties > 0 && packet[4] == 0x1F);
-        let is_lean = packet.len() == 3 || told && packet.len() == 7 + usize::from(packet[6]);
-        assert!(
-            packet[0] == 0xE0 && packet.get(2) == Some(&reason) && is_lean,
-            "expected DISCONNECT {reason:02X}, got {}",
-            show(&packet)
-        );
+        let told = match packet.get(1..) {
+            Some([1, code]) => Some(code),
+            Some([_, code, rest @ ..]) if is_reason_string(rest) => Some(code),
+            _ => None,
+        };
+        let is_told = packet[0] == 0xE0 && told == Some(&reason);
+        assert!(is_told, "expected DISCONNECT {reason:02X}, got {}", show(&packet));
         self.expect_end("");
     }
 
@@ -151,16 +145,26 @@ impl Client {
     #[track_caller]
     pub fn expect_refused(&mut self, reason: u8) {
         let packet = self.packet();
-        let told = packet
-            .get(4)
-            .is_some_and(|&properties| properties > 0 && packet[5] == 0x1F);
-        let is_lean = packet.len() == 5 || told && packet.len() == 8 + usize::from(packet[7]);
-        assert!(
-            packet[0] == 0x20 && packet[2..4] == [0, reason] && is_lean,
-            "expected CONNACK {reason:02X}, got {}",
-            show(&packet)
-        );
+        let told = match packet.get(2..) {
+            Some([0, code, 0]) => Some(code),
+            Some([0, code, rest @ ..]) if is_reason_string(rest) => Some(code),
+            _ => None,
+        };
+        let is_told = packet[0] == 0x20 && told == Some(&reason);
+        assert!(is_told, "expected CONNACK {reason:02X}, got {}", show(&packet));
         self.expect_end("");
+    }
+
+    /// Exactly these bytes, `due` after `since`: not before, and within a second. What the machine may take besides is
+    /// not the broker's, so that it gets another second.
+    #[track_caller]
+    pub fn expect_at(&mut self, text: &str, since: Instant, due: Duration) {
+        self.expect(text);
+        let took = since.elapsed();
+        // The broker's clock is in milliseconds, and may be a turn behind.
+        let early = took + Duration::from_millis(20) < due;
+        let late = took > due + Duration::from_secs(2);
+        assert!(!early && !late, "after {took:?} and not {due:?}");
     }
 
     /// Nothing comes for so long. For what must not come at a time; where a sentinel can show it, use that.
@@ -210,6 +214,16 @@ impl Client {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
             Err(error) => panic!("cannot receive: {error}"),
         }
+    }
+}
+
+/// Properties that are a Reason String and nothing else, behind their length.
+fn is_reason_string(properties: &[u8]) -> bool {
+    match properties {
+        [size, 0x1F, 0, text, rest @ ..] => {
+            usize::from(*text) == rest.len() && usize::from(*size) == rest.len() + 3
+        }
+        _ => false,
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! Client ids and topics are each test's own, since the broker with default settings is shared by all that run.
 
+// Until the last cases are in.
+#![allow(dead_code, unused_imports)]
+
 #[path = "../broker/mod.rs"]
 #[allow(dead_code)]
 mod broker;
@@ -15,12 +18,22 @@ mod broker;
 mod bystanders;
 #[allow(dead_code)]
 mod client;
-#[allow(dead_code)]
+mod connack;
 mod hostile;
 mod notation;
 #[allow(dead_code)]
 mod server;
 mod statements;
 mod v3_malformed;
+mod v5_connack;
+mod v5_connect;
+mod v5_connect_actions;
+mod v5_connect_properties;
 mod v5_fields;
+mod v5_keepalive;
+mod v5_publish_actions;
+mod v5_publish_aliases;
+mod v5_publish_flags;
+mod v5_publish_properties;
 mod v5_violations;
+mod v5_will;
