@@ -79,6 +79,7 @@ impl Engine {
         let Some(connection) = self.connections.remove(id) else {
             return;
         };
+        self.sharing.joining.remove(&id);
         self.disarm(connection.timer);
         self.disarm(connection.deferred.as_ref().and_then(|deferred| deferred.timer));
         self.abandon(id, connection.authentication.as_deref(), actions);
@@ -131,6 +132,7 @@ impl Engine {
         if session.expiry_s == 0 {
             return self.end_session(id, actions);
         }
+        let is_member = session.shares.is_some();
         if session.expiry_s != u32::MAX {
             session.ends_at = Some(now + u64::from(session.expiry_s) * 1_000);
         }
@@ -140,6 +142,9 @@ impl Engine {
             Some(delay_s) => session.will_at = Some(now + u64::from(delay_s) * 1_000),
         }
         self.arm_session(id);
+        if is_member {
+            self.stand_in_groups(id, actions);
+        }
     }
 
     /// A session is over: its will is due at the latest now, its subscriptions and messages go.
@@ -158,6 +163,7 @@ impl Engine {
         if session.recalls > 0 {
             self.recalls.forget_session(id);
         }
+        self.leave_all_groups(id, &mut session, actions);
         for filter in std::mem::take(&mut session.filters) {
             self.drop_subscription(id, filter);
         }

@@ -226,5 +226,8 @@ impl Engine {
             session_present,
         });
         self.arm_keepalive(id);
+        if session_present {
+            self.stand_in_groups(session_id, actions);
+        }
     }
 }

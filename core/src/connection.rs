@@ -70,6 +70,8 @@ pub(crate) mod held {
     pub(crate) const RECALL: u8 = 4;
     /// It is slowed down, and sends on without acknowledgements.
     pub(crate) const SLOW: u8 = 8;
+    /// It subscribes to a group whose home was asked.
+    pub(crate) const JOIN: u8 = 16;
 }
 
 /// Whether the next packet of a connection may be handled.

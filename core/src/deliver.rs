@@ -31,8 +31,12 @@ impl Engine {
         news: &mut News<'_>,
         actions: &mut Actions,
     ) {
-        // One that is not retained replaces no retained message, so the answer is still wanted.
-        if news.retain && self.sessions.get(to).is_some_and(|session| session.recalls > 0) {
+        // One that is not retained replaces no retained message, so the answer is still wanted. And what comes by a shared
+        // subscription says nothing of the session's own ones.
+        if news.retain
+            && shape.share.is_none()
+            && self.sessions.get(to).is_some_and(|session| session.recalls > 0)
+        {
             self.recalls
                 .arrived(to, &self.placement, news.topic, news.payload);
         }
@@ -392,6 +396,7 @@ impl Engine {
             qos: outgoing.qos,
             retain: outgoing.retain,
             identifiers: outgoing.identifiers.as_deref().unwrap_or_default(),
+            share: None,
         };
         if frame_size(&news, wire, shape) > size_max {
             return false;
@@ -426,5 +431,7 @@ fn outgoing(shape: Shape<'_>, news: &mut News<'_>) -> Outgoing {
         qos: shape.qos,
         retain: shape.retain,
         identifiers: (!shape.identifiers.is_empty()).then(|| shape.identifiers.into()),
+        share: shape.share.map(|(share, _)| share),
+        returns: shape.share.map_or(0, |(_, returns)| returns),
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::connection::{Connections, held};
 use crate::delayed::Delayed;
+use crate::groups::Groups;
 use crate::index::Index;
 use crate::interest::Interest;
 use crate::placement::Placement;
@@ -14,6 +15,7 @@ use crate::retained::Retained;
 use crate::rewrite::Rewrite;
 use crate::session::Sessions;
 use crate::settings::Listener;
+use crate::share::Sharing;
 use crate::timers::Timer;
 use crate::wheel::Wheel;
 use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Parcel, Settings, ShardId, Time};
@@ -37,6 +39,9 @@ pub struct Engine {
     pub(crate) sessions: Sessions,
     pub(crate) index: Index,
     pub(crate) interest: Interest,
+    /// Shared subscriptions whose home this shard is, and those of its own sessions.
+    pub(crate) groups: Groups,
+    pub(crate) sharing: Sharing,
     pub(crate) retained: Retained,
     pub(crate) recalls: Recalls,
     pub(crate) delayed: Delayed,
@@ -76,6 +81,8 @@ impl Engine {
             sessions: Sessions::new(hasher(seed, 1)),
             index: Index::new(seed),
             interest: Interest::new(interest, shard, settings.shards, settings.limits.shapes),
+            groups: Groups::new(hasher(seed, 3)),
+            sharing: Sharing::default(),
             retained: Retained::new(seed, &settings.limits),
             recalls: Recalls::new(hasher(seed, 2)),
             delayed: Delayed::default(),
@@ -122,6 +129,7 @@ impl Engine {
             Input::Drain => self.drain(actions),
         }
         self.read_eased(actions);
+        self.read_own(actions);
     }
 
     /// When `Input::Tick` is next needed; `None` when no timer is set.
@@ -134,7 +142,9 @@ impl Engine {
         Stats {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
-            subscriptions: self.index.subscriptions() as u64,
+            subscriptions: (self.index.subscriptions() - self.groups.shared() + self.sharing.held) as u64,
+            shared_subscriptions: self.sharing.held as u64,
+            groups: self.groups.len() as u64,
             retained: self.retained.len() as u64,
             retained_bytes: self.retained.bytes() as u64,
             queued_bytes: self.sessions.queued_bytes as u64,
@@ -165,6 +175,7 @@ impl Engine {
                 messages,
                 next,
             } => self.recalled(ticket, &messages, next, actions),
+            Parcel::Group(parcel) => self.group_parcel(from, parcel, actions),
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Bytes of the filters of one session, because one filter may have 65,535. At it SUBACK 0x97.
     pub subscription_bytes: usize,
+    /// How often members of a shared subscription give one message back as they leave or lose their connection. At it the
+    /// message stays with the member that has it, and is dropped when that one leaves.
+    pub shared_returns: u8,
     /// Levels in a topic name or filter. Beyond: refused (SUBACK 0x8F, publish 0x90), bounds the work of a match.
     pub topic_levels: usize,
     /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
@@ -75,6 +78,7 @@ impl Default for Limits {
             receive_maximum: 1_024,
             subscriptions: 10_000,
             subscription_bytes: 2 << 20,
+            shared_returns: 16,
             topic_levels: 128,
             sessions: 2_000_000,
             exchanges: 1_000,

@@ -1,6 +1,7 @@
 //! What one shard posts to another. Travels in batches; between two shards in order, never overtaking.
 
 use crate::Message;
+use crate::groups::GroupParcel;
 use std::sync::Arc;
 
 /// Something for another shard's engine.
@@ -42,4 +43,6 @@ pub enum Parcel {
         /// Client id.
         publisher: Box<[u8]>,
     },
+    /// About shared subscriptions.
+    Group(GroupParcel),
 }

@@ -296,7 +296,8 @@ impl Engine {
             self.leave_out_local(from, &mut matches);
         }
         self.scratch.frames.clear();
-        for group in matches.chunk_by(|a, b| a.0 == b.0) {
+        let (sessions, groups) = matches.split_at(sessions_among(&matches));
+        for group in sessions.chunk_by(|a, b| a.0 == b.0) {
             let identified = group
                 .iter()
                 .filter_map(|(_, subscription)| subscription.identifier);
@@ -308,8 +309,12 @@ impl Engine {
                 qos: highest.min(news.qos),
                 retain: news.retain && subscriptions.clone().any(|one| one.retain_as_published),
                 identifiers: &identifiers,
+                share: None,
             };
             self.deliver(group[0].0, shape, news, actions);
+        }
+        for slot in groups.iter().filter_map(|(id, _)| id.group()) {
+            self.deliver_to_group(slot, news, actions);
         }
         self.scratch.matches = matches;
         self.scratch.identifiers = identifiers;
@@ -387,4 +392,12 @@ fn objection(publish: &Publish<'_>) -> Option<(CloseReason, &'static str)> {
         return Some((CloseReason::ProtocolError, "neither topic nor Topic Alias"));
     }
     None
+}
+
+/// How many of the subscribers of a topic are sessions; behind them stand groups of shared subscriptions.
+fn sessions_among(matches: &[(SessionId, Subscription)]) -> usize {
+    match matches.last() {
+        Some((id, _)) if id.group().is_some() => matches.partition_point(|(id, _)| id.group().is_none()),
+        Some(_) | None => matches.len(),
+    }
 }

@@ -108,5 +108,9 @@ reasons! {
         TopicInvalid = "packets.publish.topic_invalid",
         /// A retained message beyond the limits: routed, not stored.
         RetainedFull = "retained.dropped.quota_exceeded",
+        /// Given back by a member of a shared subscription that nobody is a member of any more.
+        GroupEnded = "delivery.dropped.group_ended",
+        /// Given back by members of a shared subscription more often than is allowed.
+        ReturnedTooOften = "delivery.dropped.returned_too_often",
     }
 }

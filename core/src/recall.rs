@@ -407,6 +407,7 @@ impl Engine {
             qos,
             retain: true,
             identifiers: identifier.as_slice(),
+            share: None,
         };
         if message.is_expired(self.now) {
             // While the answer was on its way.

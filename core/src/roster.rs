@@ -56,7 +56,8 @@ impl Engine {
             connected_at_ms: connection
                 .map_or(Time::ZERO, |connection| connection.opened)
                 .as_millis(),
-            subscriptions_cnt: session.filters.len(),
+            subscriptions_cnt: session.filters.len()
+                + session.shares.as_ref().map_or(0, |shares| shares.shared()),
             inflight_cnt: session.window.as_ref().map_or(0, |window| window.len()),
             mqueue_len: session.queue.as_ref().map_or(0, |queue| queue.len()),
             mqueue_dropped: session.dropped,

@@ -6,6 +6,7 @@
 pub(crate) mod frame;
 pub(crate) mod incoming;
 pub(crate) mod queue;
+pub(crate) mod shares;
 pub(crate) mod window;
 
 use crate::SessionId;
@@ -18,6 +19,7 @@ use crate::will::Will;
 use crate::{ConnectionId, DropReason, Time};
 use incoming::Incoming;
 use queue::Queue;
+use shares::Shares;
 use window::Window;
 
 /// One session.
@@ -30,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) filters: Vec<FilterId>,
     /// Bytes of their texts.
     pub(crate) filter_bytes: usize,
+    /// Shared and exclusive subscriptions.
+    pub(crate) shares: Option<Box<Shares>>,
     pub(crate) window: Option<Box<Window>>,
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) incoming: Option<Box<Incoming>>,
@@ -63,6 +67,7 @@ impl Session {
             connection: None,
             filters: Vec::new(),
             filter_bytes: 0,
+            shares: None,
             window: None,
             queue: None,
             incoming: None,
@@ -139,6 +144,7 @@ impl Sessions {
             Some(id) => id,
             None => {
                 let id = SessionId(u32::try_from(self.slots.len()).expect("fewer sessions than ids"));
+                assert!(id.group().is_none(), "fewer sessions than ids");
                 self.slots.push(None);
                 id
             }

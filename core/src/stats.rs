@@ -42,6 +42,10 @@ pub struct Stats {
     pub connections: u64,
     pub sessions: u64,
     pub subscriptions: u64,
+    /// Of them, those to groups and to topics that one client claims for itself.
+    pub shared_subscriptions: u64,
+    /// Groups and claimed topics that are at home here.
+    pub groups: u64,
     pub retained: u64,
     pub retained_bytes: u64,
     /// Bytes waiting in the queues of sessions.

@@ -1,70 +1,89 @@
 //! Subscribing: who wants what. The interest map hears of a filter before its subscriber is told that it has it.
 
 use crate::access::{Asker, Operation};
+use crate::groups::GroupName;
 use crate::index::{FilterId, Subscription};
 use crate::publish::topic_levels;
 use crate::session::Session;
-use crate::{Engine, SessionId};
-use ringwire_codec::mqtt::{QoS, ReasonCode, RetainHandling, SubscribeFilter};
+use crate::{Actions, Engine, SessionId};
+use ringwire_codec::mqtt::{QoS, ReasonCode, RetainHandling, SubscribeFilter, SubscriptionOptions};
 use ringwire_codec::topic;
 use std::num::NonZeroU32;
 
 impl Engine {
     /// One filter of a SUBSCRIBE, in any protocol. What was granted, and the filter if its retained messages are due.
-    /// `identifier` 0 is none.
+    /// `identifier` 0 is none. Not for filters of groups.
     pub(crate) fn subscribe(
         &mut self,
         id: SessionId,
         entry: &SubscribeFilter<'_>,
         identifier: u32,
     ) -> Result<(ReasonCode, Option<FilterId>), ReasonCode> {
-        let options = entry.options;
         let session = self.sessions.get(id).expect("a subscriber has a session");
+        if GroupName::parse(entry.filter).is_some() {
+            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        }
         self.check_filter(session, entry.filter)?;
         let rewritten = self.rewritten_filter(session, entry.filter)?;
-        let filter_text = rewritten.as_deref().unwrap_or(entry.filter);
-        let is_new =
-            (self.index.find(filter_text)).is_none_or(|filter| self.index.subscription(filter, id).is_none());
-        let limits = &self.settings.limits;
-        let is_full = session.filters.len() >= limits.subscriptions
-            || session.filter_bytes + filter_text.len() > limits.subscription_bytes;
-        if is_new && is_full {
+        let filter = rewritten.as_deref().unwrap_or(entry.filter);
+        if GroupName::parse(filter).is_some() {
+            return Err(ReasonCode::TopicFilterInvalid);
+        }
+        let subscription = Subscription::asked_for(entry.options, identifier);
+        let recall = self.insert_subscription(id, filter, subscription)?;
+        let session = self.sessions.get_mut(id);
+        let shares = session.and_then(|session| session.shares.as_mut());
+        if let Some(claim) = shares.and_then(|shares| shares.claim_of(filter)) {
+            claim.is_plain_too = true;
+        }
+        Ok((granted(subscription.qos), recall))
+    }
+
+    /// Subscribes a session that may, or replaces its subscription; the filter if its retained messages are due.
+    pub(crate) fn insert_subscription(
+        &mut self,
+        id: SessionId,
+        text: &str,
+        subscription: Subscription,
+    ) -> Result<Option<FilterId>, ReasonCode> {
+        let is_new = !self.is_subscribed(id, text);
+        let session = self.sessions.get(id).expect("a subscriber has a session");
+        if is_new && self.has_no_room(session, text.len()) {
             return Err(ReasonCode::QuotaExceeded);
         }
-        let subscription = Subscription {
-            qos: options.qos,
-            no_local: options.no_local,
-            retain_as_published: options.retain_as_published,
-            retain_handling: options.retain_handling,
-            identifier: NonZeroU32::new(identifier),
-        };
-        let inserted = self.index.insert(filter_text, id, subscription);
+        let inserted = self.index.insert(text, id, subscription);
         if inserted.first {
-            self.interest.add(filter_text);
+            self.interest.add(text);
         }
         if is_new && let Some(session) = self.sessions.get_mut(id) {
             session.filters.push(inserted.filter);
-            session.filter_bytes += filter_text.len();
+            session.filter_bytes += text.len();
         }
-        let recall = match options.retain_handling {
+        let recall = match subscription.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
-        let granted = match options.qos {
-            QoS::AtMostOnce => ReasonCode::Success,
-            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
-            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
-        };
-        Ok((granted, recall.then_some(inserted.filter)))
+        Ok(recall.then_some(inserted.filter))
     }
 
-    fn check_filter(&self, session: &Session, filter: &str) -> Result<(), ReasonCode> {
+    /// Whether a session subscribes to exactly this filter.
+    pub(crate) fn is_subscribed(&self, id: SessionId, filter: &str) -> bool {
+        (self.index.find(filter)).is_some_and(|filter| self.index.subscription(filter, id).is_some())
+    }
+
+    /// Whether a filter of so many bytes is beyond what a session may have.
+    pub(crate) fn has_no_room(&self, session: &Session, bytes: usize) -> bool {
+        let limits = &self.settings.limits;
+        let shares = session.shares.as_ref().map_or(0, |shares| shares.len());
+        session.filters.len() + shares >= limits.subscriptions
+            || session.filter_bytes + bytes > limits.subscription_bytes
+    }
+
+    /// Whether a session may subscribe to a filter, without what names a group before it.
+    pub(crate) fn check_filter(&self, session: &Session, filter: &str) -> Result<(), ReasonCode> {
         if !topic::is_valid_filter(filter) || topic_levels(filter) > self.settings.limits.topic_levels {
             return Err(ReasonCode::TopicFilterInvalid);
-        }
-        if filter.starts_with("$share/") {
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
         }
         if !self.may(Operation::Subscribe, session, filter) {
             return Err(ReasonCode::NotAuthorized);
@@ -72,14 +91,34 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends one subscription; false when there is none. Nothing that matches only it is sent from here on.
-    pub(crate) fn unsubscribe(&mut self, id: SessionId, text: &str) -> bool {
-        let rewritten = (self.sessions.get(id)).map(|session| self.rewritten_filter(session, text));
-        let rewritten = rewritten.and_then(Result::ok).flatten();
-        let text = rewritten.as_deref().unwrap_or(text);
+    /// Ends one subscription of any kind, as a client names it; false when there is none. Nothing that matches only it is
+    /// sent from here on.
+    pub(crate) fn unsubscribe(&mut self, id: SessionId, filter: &str, actions: &mut Actions) -> bool {
+        let Some(session) = self.sessions.get(id) else {
+            return false;
+        };
+        let Ok(rewritten) = self.rewritten_filter(session, filter) else {
+            return false;
+        };
+        let filter = rewritten.as_deref().unwrap_or(filter);
+        match GroupName::parse(filter) {
+            None => self.remove_subscription(id, filter),
+            Some(Ok(name)) => self.leave_group(id, &name, actions),
+            Some(Err(_)) => false,
+        }
+    }
+
+    /// Ends an ordinary subscription to exactly this filter; false when there is none.
+    pub(crate) fn remove_subscription(&mut self, id: SessionId, text: &str) -> bool {
         let Some(filter) = self.index.find(text) else {
             return false;
         };
+        let session = self.sessions.get_mut(id);
+        let shares = session.and_then(|session| session.shares.as_mut());
+        if let Some(claim) = shares.and_then(|shares| shares.claim_of(text)) {
+            // It stays with its claim.
+            return std::mem::take(&mut claim.is_plain_too);
+        }
         // Asked first: a client may name filters of others as often as a packet can hold them.
         if self.index.subscription(filter, id).is_none() {
             return false;
@@ -113,5 +152,27 @@ impl Engine {
             username: session.username.as_deref(),
         };
         self.settings.access.permits(asker, operation, topic)
+    }
+}
+
+impl Subscription {
+    /// What a client asks for. `identifier` 0 is none.
+    pub(crate) fn asked_for(options: SubscriptionOptions, identifier: u32) -> Self {
+        Self {
+            qos: options.qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            retain_handling: options.retain_handling,
+            identifier: NonZeroU32::new(identifier),
+        }
+    }
+}
+
+/// What SUBACK says.
+pub(crate) fn granted(qos: QoS) -> ReasonCode {
+    match qos {
+        QoS::AtMostOnce => ReasonCode::Success,
+        QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+        QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
     }
 }

@@ -282,7 +282,7 @@ fn limits_on_connections_sessions_subscriptions_levels_and_ids_answer_with_their
             "suback #9 [00]",
             "suback #9 [97]",
             "suback #9 [8f]",
-            "suback #9 [8f]"
+            "suback #9 [97]"
         ]
     );
     node.publish(a, Version::V5, "x/y/z", b"", QoS::AtLeastOnce, 1);

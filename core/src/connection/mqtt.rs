@@ -5,16 +5,15 @@
 
 pub(crate) mod auth;
 mod greet;
+pub(crate) mod subscribe;
 
 use super::{Flow, Wire};
 use crate::SessionId;
 use crate::settings::{Mqtt, Protocol};
 use crate::{Actions, CloseReason, ConnectionId, Engine};
 use ringwire_codec::mqtt::{
-    self, Ack, DecodeError, Decoded, Disconnect, Packet, Properties, Property, ReasonCode, SubAck, Subscribe,
-    UnsubAck, Unsubscribe,
+    self, Ack, DecodeError, Decoded, Disconnect, Packet, Properties, Property, ReasonCode,
 };
-use smallvec::SmallVec;
 use std::fmt::Write;
 
 /// Reason codes of undecodable bytes that have a close reason of their own; the others are malformed packets.
@@ -216,63 +215,6 @@ impl Engine {
         {
             self.pump(session_id, actions);
         }
-    }
-
-    fn subscribe_packet(
-        &mut self,
-        id: ConnectionId,
-        session: SessionId,
-        subscribe: &Subscribe<'_>,
-        actions: &mut Actions,
-    ) -> Flow {
-        let identifier = (subscribe.properties.iter())
-            .find_map(|property| {
-                let Property::SubscriptionIdentifier(identifier) = property else {
-                    return None;
-                };
-                Some(identifier)
-            })
-            .unwrap_or(0);
-        let mut reasons = SmallVec::<[u8; 16]>::new();
-        let mut recalls = SmallVec::<[_; 4]>::new();
-        for entry in subscribe.filters.iter() {
-            match self.subscribe(session, &entry, identifier) {
-                Ok((granted, recall)) => {
-                    reasons.push(granted as u8);
-                    recalls.extend(recall);
-                }
-                Err(reason) => reasons.push(reason as u8),
-            }
-        }
-        let suback = Packet::SubAck(SubAck {
-            packet_id: subscribe.packet_id,
-            properties: Properties::EMPTY,
-            reasons: &reasons,
-        });
-        self.answer(id, &suback, actions);
-        self.recall_all(id, session, &recalls, actions);
-        Flow::Next
-    }
-
-    fn unsubscribe_packet(
-        &mut self,
-        id: ConnectionId,
-        session: SessionId,
-        unsubscribe: &Unsubscribe<'_>,
-        actions: &mut Actions,
-    ) {
-        let reasons: SmallVec<[u8; 16]> = (unsubscribe.filters())
-            .map(|filter| match self.unsubscribe(session, filter) {
-                true => ReasonCode::Success as u8,
-                false => ReasonCode::NoSubscriptionExisted as u8,
-            })
-            .collect();
-        let unsuback = Packet::UnsubAck(UnsubAck {
-            packet_id: unsubscribe.packet_id,
-            properties: Properties::EMPTY,
-            reasons: &reasons,
-        });
-        self.answer(id, &unsuback, actions);
     }
 
     fn disconnect(

@@ -6,6 +6,7 @@
 use crate::connection::Wire;
 use crate::message::Parts;
 use crate::message::expiry;
+use crate::session::shares::ShareId;
 use crate::{Message, Outbox, Time};
 use ringwire_codec::mqtt::{Properties, PublishHead, QoS, packet_id_at};
 use ringwire_codec::private::Frame as PrivateFrame;
@@ -84,6 +85,7 @@ impl<'a> News<'a> {
             qos: self.qos,
             retain: self.retain,
             identifiers: &[],
+            share: None,
         }
     }
 
@@ -110,6 +112,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) retain: bool,
     /// Subscription Identifiers.
     pub(crate) identifiers: &'a [u32],
+    /// The shared subscription that it comes by, and how often members of that group gave it back.
+    pub(crate) share: Option<(ShareId, u8)>,
 }
 
 /// An encoded frame in the scratch buffer.

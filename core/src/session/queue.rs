@@ -16,6 +16,8 @@ pub(crate) struct Queue {
     unacknowledged: usize,
     /// Messages with RETAIN set among them.
     retained: usize,
+    /// Messages that came by shared subscriptions among them.
+    shared: usize,
 }
 
 impl Queue {
@@ -45,6 +47,7 @@ impl Queue {
         self.bytes += cost(&outgoing);
         self.unacknowledged += usize::from(outgoing.qos == QoS::AtMostOnce);
         self.retained += usize::from(outgoing.retain);
+        self.shared += usize::from(outgoing.share.is_some());
         self.waiting.push_back(outgoing);
     }
 
@@ -90,10 +93,28 @@ impl Queue {
         Some(outgoing)
     }
 
+    /// Takes out what came by shared subscriptions and is due to go to another member.
+    pub(crate) fn take_shared(&mut self, is_due: impl Fn(&Outgoing) -> bool) -> Vec<Outgoing> {
+        let mut taken = Vec::new();
+        if self.shared == 0 {
+            return taken;
+        }
+        for outgoing in std::mem::take(&mut self.waiting) {
+            if outgoing.share.is_some() && is_due(&outgoing) {
+                self.forget(&outgoing);
+                taken.push(outgoing);
+            } else {
+                self.waiting.push_back(outgoing);
+            }
+        }
+        taken
+    }
+
     fn forget(&mut self, outgoing: &Outgoing) {
         self.bytes -= cost(outgoing);
         self.unacknowledged -= usize::from(outgoing.qos == QoS::AtMostOnce);
         self.retained -= usize::from(outgoing.retain);
+        self.shared -= usize::from(outgoing.share.is_some());
     }
 }
 
@@ -125,6 +146,8 @@ mod tests {
                 qos,
                 retain: false,
                 identifiers: None,
+                share: None,
+                returns: 0,
             });
         }
         queue

@@ -4,6 +4,7 @@
 //! connection. The invariant: what was not yet sent on this connection is a suffix of the entries.
 
 use crate::Message;
+use crate::session::shares::ShareId;
 use ringwire_codec::mqtt::QoS;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +17,16 @@ pub(crate) struct Outgoing {
     pub(crate) retain: bool,
     /// Subscription Identifiers, `None` for none.
     pub(crate) identifiers: Option<Box<[u32]>>,
+    /// The shared subscription that it came by: to another member of the group it goes if this one leaves.
+    pub(crate) share: Option<ShareId>,
+    /// How often members of that group gave it back.
+    pub(crate) returns: u8,
 }
+
+const _: () = assert!(
+    size_of::<Outgoing>() == 32,
+    "one stands in every queue for each message"
+);
 
 /// What a window entry waits for.
 #[derive(Debug)]
@@ -33,6 +43,18 @@ struct Entry {
     /// Was sent on an earlier connection: a redelivery, DUP.
     again: bool,
     stage: Stage,
+}
+
+impl Entry {
+    /// A QoS 1 publish by a shared subscription that `is_due`.
+    fn is_shared(&self, is_due: impl Fn(&Outgoing) -> bool) -> bool {
+        match &self.stage {
+            Stage::Published(outgoing) => {
+                outgoing.qos == QoS::AtLeastOnce && outgoing.share.is_some() && is_due(outgoing)
+            }
+            Stage::Released => false,
+        }
+    }
 }
 
 /// The unacknowledged deliveries of one session.
@@ -175,6 +197,30 @@ impl Window {
         true
     }
 
+    /// A QoS 1 publish that came by this shared subscription was sent and is not acknowledged.
+    pub(crate) fn has_share(&self, share: ShareId) -> bool {
+        (self.entries.iter()).any(|entry| entry.is_shared(|outgoing| outgoing.share == Some(share)))
+    }
+
+    /// Takes out QoS 1 publishes that came by shared subscriptions: another member may have them. What was sent at QoS 2 is
+    /// this client's for good [MQTT-4.8.2-4].
+    pub(crate) fn take_shared(&mut self, is_due: impl Fn(&Outgoing) -> bool) -> Vec<Outgoing> {
+        let mut taken = Vec::new();
+        if !self.entries.iter().any(|entry| entry.is_shared(&is_due)) {
+            return taken;
+        }
+        let sent = self.entries.len() - self.unsent;
+        for (at, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            if !entry.is_shared(&is_due) {
+                self.entries.push_back(entry);
+            } else if let Stage::Published(outgoing) = entry.stage {
+                self.unsent -= usize::from(at >= sent);
+                taken.push(outgoing);
+            }
+        }
+        taken
+    }
+
     /// The connection ended: everything is to be sent again on the next one.
     pub(crate) fn rewind(&mut self) {
         let sent = self.entries.len() - self.unsent;
@@ -222,6 +268,8 @@ mod tests {
             qos,
             retain: false,
             identifiers: None,
+            share: None,
+            returns: 0,
         }
     }
 

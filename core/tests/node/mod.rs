@@ -36,6 +36,7 @@ pub struct Node {
     pub moved: BTreeMap<(u16, ConnectionId), (u16, ConnectionId)>,
     /// Parcels wait until `exchange` is called.
     pub hold_parcels: bool,
+    pub interest: Arc<InterestMap>,
     pub now: Time,
     next: u32,
 }
@@ -81,6 +82,7 @@ impl Node {
             asks: VecDeque::new(),
             moved: BTreeMap::new(),
             hold_parcels: false,
+            interest,
             now: Time::ZERO,
             next: 0,
         }
@@ -315,6 +317,11 @@ impl Node {
             .iter()
             .map(|engine| engine.stats().drops[reason as usize])
             .sum()
+    }
+
+    /// Groups of shared subscriptions, and claimed topics.
+    pub fn groups(&self) -> u64 {
+        self.engines.iter().map(|engine| engine.stats().groups).sum()
     }
 
     /// Time goes on; every timer on the way fires.

@@ -293,6 +293,8 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
             trace.word(8);
             trace.bytes(publisher);
         }
+        // The derived text has every field.
+        Parcel::Group(parcel) => trace.bytes(format!("{parcel:?}").as_bytes()),
     }
 }
 
@@ -317,6 +319,7 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
             Parcel::Flushed => "flushed parcel",
             Parcel::Slow { .. } => "slow parcel",
             Parcel::Eased { .. } => "eased parcel",
+            Parcel::Group(_) => "group parcel",
         },
         Input::Drained { .. } => "drained",
         Input::Congested { .. } => "congested",
@@ -376,6 +379,8 @@ fn describe_parcel(parcel: &Parcel) -> String {
             let messages: Vec<String> = messages.iter().map(|message| named(message)).collect();
             format!("Recalled {ticket} {messages:?} next {next:?}")
         }
-        Parcel::Flush | Parcel::Flushed | Parcel::Slow { .. } | Parcel::Eased { .. } => format!("{parcel:?}"),
+        Parcel::Flush | Parcel::Flushed | Parcel::Slow { .. } | Parcel::Eased { .. } | Parcel::Group(_) => {
+            format!("{parcel:?}")
+        }
     }
 }

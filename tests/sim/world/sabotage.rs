@@ -118,7 +118,8 @@ impl World {
                     | Parcel::Flush
                     | Parcel::Flushed
                     | Parcel::Slow { .. }
-                    | Parcel::Eased { .. } => {}
+                    | Parcel::Eased { .. }
+                    | Parcel::Group(_) => {}
                 }
             }
             return;

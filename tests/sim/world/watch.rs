@@ -122,7 +122,9 @@ impl World {
             | DropReason::SubscribeNotAuthorized
             | DropReason::DelayedFull
             | DropReason::TopicInvalid
-            | DropReason::RetainedFull => {}
+            | DropReason::RetainedFull
+            | DropReason::GroupEnded
+            | DropReason::ReturnedTooOften => {}
         }
     }
 

@@ -179,7 +179,9 @@ impl Engine {
         if settings.max_packet_size < PACKET_SIZE_MAX {
             properties.push(Property::MaximumPacketSize(settings.max_packet_size));
         }
-        properties.push(Property::SharedSubscriptionAvailable(false));
+        if !settings.shared_subscription {
+            properties.push(Property::SharedSubscriptionAvailable(false));
+        }
     }
 
     /// CONNACK with a failure, then the end.

@@ -227,7 +227,7 @@ impl Engine {
         for filter in held {
             let text = self.index.text(filter).to_owned();
             if text != dn_topic {
-                self.unsubscribe(session, &text);
+                self.remove_subscription(session, &text);
             }
         }
         if dn_topic.is_empty() {
@@ -249,7 +249,7 @@ impl Engine {
         ) {
             Ok((_, recall)) => recall,
             Err(_) => {
-                self.unsubscribe(session, dn_topic);
+                self.remove_subscription(session, dn_topic);
                 self.dropped(session, DropReason::SubscribeNotAuthorized, dn_topic, actions);
                 None
             }
