@@ -136,10 +136,10 @@ impl Engine {
         if session.expiry_s != u32::MAX {
             session.ends_at = Some(now + u64::from(session.expiry_s) * 1_000);
         }
-        match session.will.as_ref().map(|will| will.delay_s) {
+        match &mut session.will {
             None => {}
-            Some(0) => self.publish_will(id, actions),
-            Some(delay_s) => session.will_at = Some(now + u64::from(delay_s) * 1_000),
+            Some(will) if will.delay_s == 0 => self.publish_will(id, actions),
+            Some(will) => will.due = Some(now + u64::from(will.delay_s) * 1_000),
         }
         self.arm_session(id);
         if is_member {

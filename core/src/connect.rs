@@ -189,7 +189,6 @@ impl Engine {
         let session = self.sessions.get_mut(id)?;
         // A resumed session has no will that waits, nor an end.
         session.will = None;
-        session.will_at = None;
         session.ends_at = None;
         self.arm_session(id);
         Some(id)

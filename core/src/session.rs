@@ -38,8 +38,7 @@ pub(crate) struct Session {
     pub(crate) queue: Option<Box<Queue>>,
     pub(crate) incoming: Option<Box<Incoming>>,
     pub(crate) will: Option<Box<Will>>,
-    /// When the will is due, and when the session ends, if it is offline.
-    pub(crate) will_at: Option<Time>,
+    /// When the session ends, if it is offline.
     pub(crate) ends_at: Option<Time>,
     pub(crate) timer: Option<TimerId>,
     /// Seconds; `u32::MAX` never ends.
@@ -72,7 +71,6 @@ impl Session {
             queue: None,
             incoming: None,
             will: None,
-            will_at: None,
             ends_at: None,
             timer: None,
             expiry_s: 0,
@@ -83,6 +81,11 @@ impl Session {
             device: None,
             dropped: 0,
         }
+    }
+
+    /// When the will is due, if the session is offline.
+    pub(crate) fn will_due(&self) -> Option<Time> {
+        self.will.as_ref().and_then(|will| will.due)
     }
 
     /// Nothing waits in the queue.

@@ -59,7 +59,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        let next = session.will_at.into_iter().chain(session.ends_at).min();
+        let next = session.will_due().into_iter().chain(session.ends_at).min();
         let older = session.timer.take();
         session.timer = next.map(|at| self.timers.insert(at, Timer::Session(id)));
         self.disarm(older);
@@ -115,7 +115,7 @@ impl Engine {
             .get_mut(id)
             .expect("timers of ended sessions are cleared");
         session.timer = None;
-        let (will, end) = (is_due(session.will_at), is_due(session.ends_at));
+        let (will, end) = (is_due(session.will_due()), is_due(session.ends_at));
         if will {
             self.publish_will(id, actions);
         }

@@ -3,7 +3,7 @@
 use crate::SessionId;
 use crate::access::Operation;
 use crate::session::frame::News;
-use crate::{Actions, DropReason, Engine, Message};
+use crate::{Actions, DropReason, Engine, Message, Time};
 use std::sync::Arc;
 
 /// A Will that waits.
@@ -12,6 +12,8 @@ pub(crate) struct Will {
     pub(crate) message: Arc<Message>,
     /// Seconds between the end of the connection and the sending.
     pub(crate) delay_s: u32,
+    /// When it is to be sent; `None` while the client is connected.
+    pub(crate) due: Option<Time>,
 }
 
 impl Engine {
@@ -20,7 +22,6 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        session.will_at = None;
         let Some(will) = session.will.take() else {
             return;
         };

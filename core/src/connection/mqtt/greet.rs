@@ -262,5 +262,6 @@ fn will(packet: &WillPacket<'_>, client_id: &str) -> Will {
             retain: packet.retain,
         })),
         delay_s,
+        due: None,
     }
 }
