@@ -45,6 +45,8 @@ pub enum Command {
     /// Loads a broker, ours or another, and says what it took: throughput, latency, CPU, memory, losses
     #[command(after_help = bench::ABOUT)]
     Bench(Box<bench::Bench>),
+    /// Sets a user's password in a file of credentials for SCRAM-SHA-256; reads it from standard input
+    Passwd(crate::scram::passwd::Passwd),
     /// Prints a configuration file with every key, its default, range and reason
     Example,
 }

@@ -22,16 +22,18 @@ pub use mistake::{Mistake, render};
 pub use schema::{Log, LogFormat};
 pub use source::Source;
 
+use crate::authority::{Desk, Method};
 use crate::cores;
+use crate::scram::{LoadError, Scram};
 use extras::{AutoSubscriptions, Rewrite};
-use ringwire_core::access::Access;
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{Broker, Delayed, Flapping, Mqtt, PrivateTcp, Protocol};
 use ringwire_shard::{Bind, Core};
-use schema::{Admin, Node, Shard, Socket};
+use schema::{Admin, Admission, Node, Shard, Socket};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A whole configuration. `Default` is what runs without any source.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +45,7 @@ pub struct Config {
     pub shard: Shard,
     /// `[shard.core.N]` by CPU: `shard.core` with its own keys applied.
     pub cores: BTreeMap<usize, Core>,
-    pub access: Access,
+    pub admission: Admission,
     pub broker: Broker,
     pub delayed: Delayed,
     pub rewrite: Rewrite,
@@ -142,7 +144,7 @@ impl Config {
             seed,
             listeners: self.enabled().map(engine_listener).collect(),
             limits: self.limits.clone(),
-            access: self.access.clone(),
+            access: self.admission.access(),
             broker: self.broker.clone(),
             delayed: self.delayed.clone(),
             rewrite: self.rewrite.rules.clone(),
@@ -159,6 +161,26 @@ impl Config {
             mesh_batches: self.shard.mesh.mesh_batches,
             authority: None,
         }
+    }
+
+    /// Who answers what the shards ask.
+    pub fn desk(&self) -> Result<Desk, LoadError> {
+        let scram = self
+            .admission
+            .scram_file
+            .as_deref()
+            .map(Scram::open)
+            .transpose()?;
+        let methods: Vec<Box<dyn Method>> = scram.map(|scram| Box::new(scram) as _).into_iter().collect();
+        let patience_ms = self.enabled().map(|(_, listener)| match &listener.protocol {
+            Protocol::Mqtt(mqtt) => mqtt.idle_timeout_ms,
+            Protocol::PrivateTcp(_) => 0,
+        });
+        Ok(Desk {
+            methods: methods.into(),
+            exchanges_max: self.limits.exchanges,
+            patience: Duration::from_millis(patience_ms.max().unwrap_or_default()),
+        })
     }
 
     fn core(&self, cpu: usize) -> Core {

@@ -1,5 +1,5 @@
 //! The control thread: a tokio `current_thread` runtime for everything that waits for others; at present the admin
-//! endpoint and `--stats`. It reaches shards by mailbox only and is never pinned.
+//! endpoint, `--stats` and the answers to what engines ask. It reaches shards by mailbox only and is never pinned.
 
 use ringwire_admin::Admin;
 use std::io;
@@ -8,13 +8,15 @@ use tokio::sync::oneshot;
 /// The running control thread, if there is one.
 pub struct Control(Option<oneshot::Sender<()>>);
 
-/// Starts it, if there is anything to run on it. `print`: what `--stats` prints, if it is asked for.
+/// Starts it, if there is anything to run on it. `print`: what `--stats` prints, if it is asked for;
+/// `answer`: what answers each shard, if they ask.
 pub fn start(
     admin: Option<Admin>,
     node: ringwire_admin::Node,
     print: Option<impl Future<Output = ()> + Send + 'static>,
+    answer: Vec<impl Future<Output = ()> + Send + 'static>,
 ) -> io::Result<Control> {
-    if admin.is_none() && print.is_none() {
+    if admin.is_none() && print.is_none() && answer.is_empty() {
         return Ok(Control(None));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -25,6 +27,7 @@ pub fn start(
         if let Some(print) = print {
             tokio::spawn(print);
         }
+        answer.into_iter().for_each(|answer| drop(tokio::spawn(answer)));
         // An error is the sender dropped, which means the same.
         let stopped = async { drop(stopped.await) };
         match admin {

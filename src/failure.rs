@@ -5,6 +5,8 @@
 
 use crate::bench::BenchError;
 use crate::data::DataError;
+use crate::scram::LoadError;
+use crate::scram::passwd::PasswdError;
 use ringwire_admin::BindError;
 use ringwire_shard::StartError;
 use std::io::Write;
@@ -51,6 +53,12 @@ pub enum Failure {
     /// A bench that could not be made, or whose checks failed.
     #[error("ringwire: error: {0}")]
     Bench(#[from] BenchError),
+    /// A password that was not set.
+    #[error("ringwire: error: {0}")]
+    Passwd(#[from] PasswdError),
+    /// The credentials changed for the worse between check and start.
+    #[error("ringwire: error: {0}")]
+    Credentials(#[from] LoadError),
     /// The drain took too long.
     #[error(
         "ringwire: error: not drained within {0:?}: connections were cut off; node.shutdown_timeout gives them longer"
@@ -64,11 +72,13 @@ impl Failure {
         // Nobody may read it any more; the exit code still tells.
         let _ = writeln!(std::io::stderr(), "{self}");
         match self {
-            Self::Configuration(_) | Self::File { .. } => ExitCode::from(2),
+            Self::Configuration(_) | Self::File { .. } | Self::Credentials(_) => ExitCode::from(2),
+            Self::Passwd(PasswdError::Username(_) | PasswdError::Password(_)) => ExitCode::from(2),
             Self::Bench(error) if error.is_usage() => ExitCode::from(2),
             Self::LogFile { .. }
             | Self::Bench(_)
             | Self::Data(_)
+            | Self::Passwd(_)
             | Self::Start(_)
             | Self::Admin(_)
             | Self::System(_)

@@ -5,6 +5,7 @@
 //! nothing about messages (`core/`) and moves none (`shard/`).
 #![forbid(unsafe_code)]
 
+mod authority;
 mod bench;
 mod command;
 mod config;
@@ -14,6 +15,7 @@ mod data;
 mod failure;
 mod log;
 mod ready;
+mod scram;
 mod stats;
 mod stop;
 mod tune;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check(&options),
         Command::Tune(arguments) => tuned(&arguments),
         Command::Bench(options) => bench(&options),
+        Command::Passwd(arguments) => passwd(&arguments),
         Command::Example => say(&config::example()),
     };
     match done {
@@ -60,9 +63,12 @@ fn serve(options: &Options) -> Result<(), Failure> {
     let admin = config.admin.bind.map(ringwire_admin::Admin::bind).transpose()?;
     let admin_address = admin.as_ref().map(ringwire_admin::Admin::address);
 
-    let settings = config.settings(&allowed, key, data::random()?[0]);
-    let node = Node::start(settings)?;
+    let mut settings = config.settings(&allowed, key, data::random()?[0]);
     let cpus = config.shard_cpus(&allowed);
+    let (authority, asks) = authority::lines(cpus.len());
+    settings.authority = Some(authority);
+    let desk = config.desk()?;
+    let node = Node::start(settings)?;
     let shards = u16::try_from(cpus.len()).expect("checked: at most SHARDS_MAX");
     let asked = ringwire_admin::Node {
         mailboxes: node.mailboxes().to_vec(),
@@ -71,7 +77,8 @@ fn serve(options: &Options) -> Result<(), Failure> {
     };
     let every = config.node.stats_ms.map(Duration::from_millis);
     let print = every.map(|every| stats::print(asked.mailboxes.clone(), cpus.clone(), every));
-    let control = control::start(admin, asked, print)?;
+    let answer = authority::answer_all(&desk, asks, &asked.mailboxes);
+    let control = control::start(admin, asked, print, answer)?;
     say(&ready::text(&config, node.addresses(), admin_address, &cpus))?;
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), addresses = ?node.addresses(), "ready");
@@ -97,6 +104,10 @@ fn check(options: &Options) -> Result<(), Failure> {
         options.origin(),
         ready::summary(&config, &config.shard_cpus(&allowed))
     ))
+}
+
+fn passwd(arguments: &scram::passwd::Passwd) -> Result<(), Failure> {
+    say(&scram::passwd::passwd(arguments)?)
 }
 
 fn tuned(arguments: &tune::Arguments) -> Result<(), Failure> {

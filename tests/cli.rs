@@ -3,7 +3,7 @@
 //! Nothing here needs a client. The text of every kind of mistake is kept in `tests/cli/mistakes.txt`; write it again
 //! with `RINGWIRE_BLESS=1 cargo test --test cli` and read the difference.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -302,4 +302,128 @@ fn one_request_to_stop_that_arrives_twice_still_drains() {
     assert!(ready.is_some() && sent.success());
     assert_eq!(ended.code(), Some(0));
     assert_eq!(lines.count(), 0, "the ready line is the last");
+}
+
+/// `ringwire passwd`, with what is typed.
+fn passwd(file: &Path, arguments: &[&str], typed: &str) -> Ended {
+    let mut command = ringwire();
+    command.args(["passwd", "--scram"]).arg(file).args(arguments);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    // One that refuses before it reads has closed its end.
+    let _ = child.stdin.take().expect("piped").write_all(typed.as_bytes());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().expect("output");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ended {
+        code: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
+}
+
+#[test]
+fn passwd_writes_users_that_check_accepts_and_keeps_everything_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users");
+    let added = passwd(&file, &["ann"], "secret\n");
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    assert!(added.stdout.starts_with("added ann in "), "{}", added.stdout);
+    assert_eq!(passwd(&file, &["b:o b"], "other").code, Some(0));
+    let read = || std::fs::read_to_string(&file).unwrap();
+    let line = |text: &str, name: &str| {
+        let mark = format!("{name}:SCRAM-SHA-256$");
+        let mut lines = text.lines().filter(|line| line.starts_with(&mark));
+        let found = lines
+            .next()
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .to_owned();
+        assert_eq!(lines.next(), None);
+        found
+    };
+    let before = read();
+    assert!(
+        line(&before, "ann").contains("$16384:") && !before.contains("secret"),
+        "{before}"
+    );
+    let changed = passwd(&file, &["--iterations", "4096", "ann"], "secret\n");
+    assert!(
+        changed.stdout.starts_with("changed ann in "),
+        "{}",
+        changed.stdout
+    );
+    let after = read();
+    assert_ne!(line(&before, "ann"), line(&after, "ann"));
+    assert_eq!(before.replace(&line(&before, "ann"), &line(&after, "ann")), after);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
+    let setting = format!("access.scram_file={:?}", file.to_str().unwrap());
+    let ended = check(&["--set", &setting]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn passwd_refuses_what_no_client_could_send_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users");
+    refused(&passwd(&file, &["ann"], "\n"), 2, &["the password is empty"]);
+    refused(
+        &passwd(&file, &["ann"], "a\u{7}b\n"),
+        2,
+        &["the password cannot be sent"],
+    );
+    refused(&passwd(&file, &[""], "x\n"), 2, &["a username is not empty"]);
+    refused(&passwd(&file, &["#ann"], "x\n"), 2, &["does not begin with `#`"]);
+    assert_eq!(
+        passwd(&file, &["--iterations", "4095", "ann"], "x\n").code,
+        Some(2)
+    );
+    assert!(!file.exists());
+    std::fs::write(&file, "ann:nonsense\n").unwrap();
+    refused(
+        &passwd(&file, &["bob"], "x\n"),
+        1,
+        &["users: line 1: ", "nothing was changed"],
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "ann:nonsense\n");
+    let nowhere = dir.path().join("no/folder/users");
+    refused(
+        &passwd(&nowhere, &["ann"], "x\n"),
+        1,
+        &["cannot write", "nothing was changed"],
+    );
+}
+
+#[test]
+fn check_looks_into_the_file_of_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users");
+    let configuration = dir.path().join("ringwire.toml");
+    std::fs::write(&configuration, format!("[access]\nscram_file = {file:?}\n")).unwrap();
+    let check = || check(&["-c", configuration.to_str().unwrap()]);
+    let ended = check();
+    assert_eq!(ended.code, Some(2));
+    for words in ["no credentials", "ringwire passwd", "ringwire.toml:2:14"] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    std::fs::write(&file, "ann:SCRAM-SHA-256$1:AAAA$x:y\n\n?\n").unwrap();
+    let ended = check();
+    for words in [
+        "users, line 1: expected 4096 to",
+        "users, line 3: expected USERNAME",
+        "2 mistakes",
+    ] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
 }

@@ -21,7 +21,7 @@ impl Authority {
     }
 
     /// False when the ask will not be answered.
-    pub(crate) fn ask(&self, shard: ShardId, ask: Ask) -> bool {
+    pub fn ask(&self, shard: ShardId, ask: Ask) -> bool {
         (self.0)(shard, ask)
     }
 }

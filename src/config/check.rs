@@ -5,6 +5,7 @@
 use super::TYPES;
 use super::mistake::{Mistake, Place};
 use super::walk::Walk;
+use crate::scram::LoadError;
 use ringwire_codec::topic;
 use ringwire_core::access::{Rule, User};
 use ringwire_core::settings::{Protocol, RewriteRule};
@@ -103,6 +104,7 @@ pub fn between(walk: &mut Walk<'_>, allowed: &[usize]) {
     cpus(walk, allowed, &mut found);
     rings(walk, &mut found);
     users(walk, &mut found);
+    credentials(walk, &mut found);
     packets(walk, &mut found);
     walk.mistakes.append(&mut found);
 }
@@ -205,7 +207,7 @@ fn rings(walk: &Walk<'_>, found: &mut Vec<Mistake>) {
 }
 
 fn users(walk: &Walk<'_>, found: &mut Vec<Mistake>) {
-    let users = &walk.config.access.users;
+    let users = &walk.config.admission.access.users;
     for (index, user) in users.iter().enumerate() {
         if users[..index].iter().any(|known| known.username == user.username) {
             let label = format!("`{}` is there twice", user.username);
@@ -214,6 +216,24 @@ fn users(walk: &Walk<'_>, found: &mut Vec<Mistake>) {
                 "user given twice",
                 label,
             ));
+        }
+    }
+}
+
+/// The users of another file, each mistake in it at the key that names it.
+fn credentials(walk: &Walk<'_>, found: &mut Vec<Mistake>) {
+    let Some(path) = &walk.config.admission.scram_file else {
+        return;
+    };
+    let at = walk.places.get("access.scram_file");
+    match crate::scram::load(path) {
+        Ok(_) => {}
+        Err(LoadError::Mistakes { path, mistakes }) => found.extend(mistakes.iter().map(|mistake| {
+            let label = format!("{}, {mistake}", path.display());
+            Mistake::between(at, "credentials that are none", label)
+        })),
+        Err(error @ LoadError::Io { .. }) => {
+            found.push(Mistake::between(at, "no credentials", error.to_string()));
         }
     }
 }

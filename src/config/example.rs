@@ -43,7 +43,7 @@ pub fn example() -> String {
         &mut text,
         "[shard.core.N] takes the same keys but mesh_batches, for the shards on CPU N alone.",
     );
-    section(&mut text, "access", &config.access);
+    section(&mut text, "access", &config.admission);
     section(&mut text, "broker", &config.broker);
     section(&mut text, "delayed", &config.delayed);
     section(&mut text, "rewrite", &config.rewrite);

@@ -323,10 +323,32 @@ section!(Core {
     spin => spin_us: microseconds(0..=1_000_000), "Polling before a shard sleeps: latency for CPU. 0: sleep at once.";
 });
 
-section!(Access {
-    allow_anonymous => allow_anonymous: Flag, "Lets clients in that give no username.";
-    users => users: List(Checked(Table(nobody), user)), "With users here, any other username is refused.";
-    rules => rules: List(Checked(Table(everything), rule)),
+/// `[access]`
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    pub access: Access,
+    pub scram_file: Option<PathBuf>,
+}
+
+impl Admission {
+    /// What the engines are told.
+    pub fn access(&self) -> Access {
+        let methods = self
+            .scram_file
+            .iter()
+            .map(|_| crate::scram::NAME.to_owned())
+            .collect();
+        let access = self.access.clone();
+        Access { methods, ..access }
+    }
+}
+
+section!(Admission {
+    allow_anonymous => access.allow_anonymous: Flag, "Lets clients in that give no username.";
+    users => access.users: List(Checked(Table(nobody), user)), "With users here, any other username is refused.";
+    scram_file => scram_file: Or("none", Path),
+        "Users that prove who they are by SCRAM-SHA-256 (5.0 clients), made by `ringwire passwd`. Read again when it changes.";
+    rules => access.rules: List(Checked(Table(everything), rule)),
         "The first that matches decides, and where none matches it is allowed. username and client_id \"*\": anybody.";
 });
 

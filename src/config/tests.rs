@@ -258,7 +258,7 @@ fn users_and_rules_are_read_whole() {
          [[access.rules]]\nallow = true\nusername = 'ann'\noperation = 'publish'\ntopics = ['a/%c/#']\n\
          [[access.rules]]\ntopics = ['#']",
     )]);
-    let [first, second] = config.access.rules.as_slice() else {
+    let [first, second] = config.admission.access.rules.as_slice() else {
         panic!("two rules");
     };
     assert_eq!(
@@ -268,8 +268,8 @@ fn users_and_rules_are_read_whole() {
     assert_eq!((second.allow, &second.username), (false, &None));
     assert_eq!(
         (
-            config.access.users[0].password.as_str(),
-            config.access.allow_anonymous
+            config.admission.access.users[0].password.as_str(),
+            config.admission.access.allow_anonymous
         ),
         ("x", false)
     );

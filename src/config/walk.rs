@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
                 "node" => self.section(source, "node", table, |config| &mut config.node),
                 "log" => self.section(source, "log", table, |config| &mut config.log),
                 "limits" => self.section(source, "limits", table, |config| &mut config.limits),
-                "access" => self.section(source, "access", table, |config| &mut config.access),
+                "access" => self.section(source, "access", table, |config| &mut config.admission),
                 "broker" => self.section(source, "broker", table, |config| &mut config.broker),
                 "delayed" => self.section(source, "delayed", table, |config| &mut config.delayed),
                 "rewrite" => self.section(source, "rewrite", table, |config| &mut config.rewrite),

@@ -9,6 +9,7 @@
 mod broker;
 
 mod admin;
+mod authentication;
 mod client;
 mod device;
 mod generator;

@@ -186,7 +186,9 @@ fn every_flag_that_the_readme_shows_is_one_of_the_binary() {
         let output = broker::command().args(arguments).arg("--help").output();
         String::from_utf8(output.expect("it runs").stdout).expect("text")
     };
-    let help: String = [&[][..], &["bench"], &["bench", "compare"]].map(help).concat();
+    let help: String = [&[][..], &["bench"], &["bench", "compare"], &["passwd"]]
+        .map(help)
+        .concat();
     let of_cargo = ["--release", "--workspace"];
     let words = README.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
     let flags: Vec<_> = words
