@@ -189,7 +189,9 @@ impl Engine {
         if let Some(session) = self.sessions.get(id).filter(|session| session.recalls > 0)
             && let Some(connection) = session.connection
             && self.recalls.parked(id).is_some()
+            && self.recalls.outstanding(id, PAGES_MAX) < PAGES_MAX
         {
+            // With all of them on their way the next answer looks again.
             self.watch(connection, actions);
         }
     }

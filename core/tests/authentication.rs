@@ -226,6 +226,21 @@ fn bytes_that_are_no_packet_are_malformed_before_the_connack_too() {
 }
 
 #[test]
+fn what_is_wrong_with_a_packet_before_the_connack_is_told_by_a_code_of_connack() {
+    // A SUBSCRIBE with a filter, and a PUBLISH with an alias, that are none.
+    for bytes in [
+        &b"\x82\x09\x00\x01\x00\x00\x03a#b\x00"[..],
+        b"\x30\x07\x00\x01t\x03\x23\x00\x00",
+    ] {
+        let mut node = node(1);
+        let peer = waiting(&mut node, "c");
+        node.send(peer, bytes);
+        assert_eq!(node.take_words(peer, V5), ["connack 0 protocol_error"]);
+        assert!(closed(&mut node, peer).is_some());
+    }
+}
+
+#[test]
 fn an_auth_out_of_turn_is_a_protocol_error() {
     let early = [go_on(b""), again(b""), auth(ReasonCode::Success, METHOD, b"")];
     for bytes in early {

@@ -206,6 +206,34 @@ fn who_unsubscribes_or_asks_again_is_not_sent_the_rest() {
     }
 }
 
+#[test]
+fn a_client_that_waits_for_as_many_pages_as_may_be_on_their_way_costs_nothing_meanwhile() {
+    let mut node = narrow(3, 40);
+    fill(&mut node, 20, QoS::AtMostOnce);
+    let peer = reader(&mut node, true);
+    node.take(peer);
+    node.hold_parcels = true;
+    // Each at three homes; the homes are asked, and the client reads its SUBACK.
+    let filters = b"\x00\x09\x00\x00\x01#\x01\x00\x03r/#\x00\x00\x03+/#\x00\x00\x03r/+\x00";
+    let header = [0x82, filters.len() as u8];
+    node.send(peer, &[&header[..], filters].concat());
+    assert_eq!(
+        node.take_words(peer, Version::V5).len(),
+        1,
+        "it is answered when the parcels move"
+    );
+    // Something else is written to it, and read.
+    let name = node.name_at(0, "other");
+    let other = node.connect(0, Hello::new(Version::V5, &name));
+    node.wire(peer).stuck = true;
+    node.publish(other, Version::V5, "live", &[0; 3_000], QoS::AtMostOnce, 0);
+    node.publish(other, Version::V5, "live", b"x", QoS::AtLeastOnce, 1);
+    node.unstick(peer);
+    node.hold_parcels = false;
+    node.exchange();
+    assert_eq!(take_all(&mut node, peer).len(), 82);
+}
+
 fn retained(node: &Node) -> (u64, u64, u64) {
     let stats = node.engines.iter().map(|engine| engine.stats());
     stats.fold((0, 0, 0), |sum, stats| {

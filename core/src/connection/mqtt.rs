@@ -125,6 +125,9 @@ impl Engine {
         let reason = (NAMED.iter().find(|(named, _)| *named == code))
             .map_or(CloseReason::MalformedPacket, |&(_, reason)| reason);
         if self.is_waiting(id) {
+            // What is wrong with a SUBSCRIBE or PUBLISH is no code of CONNACK; that it came now is wrong at any rate.
+            let may_tell = matches!(code, ReasonCode::MalformedPacket | ReasonCode::PacketTooLarge);
+            let code = if may_tell { code } else { ReasonCode::ProtocolError };
             self.turn_away(id, code, reason, actions);
             return;
         }
