@@ -3,7 +3,7 @@
 
 use super::node::{Node, Reads};
 use super::packets::TOPICS;
-use super::settings::SHARDS;
+use super::settings::{REWRITTEN, SHARDS};
 use ringwire_codec::mqtt::{
     Connect, FilterList, Packet, PacketId, Properties, QoS, Subscribe, SubscriptionOptions, Version,
 };
@@ -24,6 +24,7 @@ pub fn end(node: &mut Node) {
     for client in &node.clients {
         topics.extend(client.view.retained.iter().cloned());
     }
+    topics.insert(REWRITTEN.to_owned());
     topics.extend(["a", "b", "c", "dd", "e"].map(|name| format!("tcp/{name}/up")));
     let delayed = topics
         .iter()

@@ -13,7 +13,7 @@ mod view;
 
 use node::{Node, PRIVATE, Reads};
 use ringwire_core::input::SocketCause;
-use ringwire_core::{Input, ListenerId, ShardId};
+use ringwire_core::{Answer, Input, ListenerId, ShardId};
 use script::Script;
 
 /// Steps of one script.
@@ -77,11 +77,34 @@ fn act(node: &mut Node, script: &mut Script<'_>) {
             let client_id = script.pick(packets::NAMES);
             (0..COUNT).for_each(|shard| node.feed(shard, Input::Kick { client_id }));
         }
-        232.. => node.settle(),
+        232..236 => {
+            let asked = (0..node.clients.len())
+                .rev()
+                .find(|id| node.clients[*id].is_asked);
+            if let Some(id) = asked {
+                let answer = answer(script);
+                node.answer(id, answer);
+            }
+        }
+        236.. => node.settle(),
     }
     // Most shards carry out a turn at once.
     if !script.one_in(8) {
         (0..COUNT).for_each(|shard| node.carry_out(shard));
+    }
+}
+
+/// What whoever knows the secrets of a method may say.
+fn answer(script: &mut Script<'_>) -> Answer {
+    let data = if script.one_in(2) { &b""[..] } else { b"data" }.into();
+    match script.below(6) {
+        0 | 1 => Answer::Continue { data },
+        2 => Answer::Refused,
+        3 => Answer::Busy,
+        _ => Answer::Accepted {
+            username: script.pick(&["user", "user", "other"]).into(),
+            data,
+        },
     }
 }
 
@@ -142,6 +165,7 @@ fn client(node: &mut Node, script: &mut Script<'_>) {
             script.take(count).to_vec()
         }
         5..16 => return reply(node, id, what),
+        17 if client.is_asked => return node.answer(id, answer(script)),
         _ if node.clients[id].listener == PRIVATE => packets::frame(script, client.view.is_connected()),
         _ if !is_greeted || (what == 16 && script.one_in(8)) => greeting(node, script, id),
         16..36 => packets::publish(script, version),
@@ -149,7 +173,7 @@ fn client(node: &mut Node, script: &mut Script<'_>) {
         50..54 => packets::unsubscribe(script, version),
         54..60 => packets::acknowledge(script, version),
         60 => packets::disconnect(script, version),
-        61 if script.one_in(4) => packets::authenticate(script),
+        61 | 62 => packets::authenticate(script),
         _ => packets::ping(),
     };
     match script.byte() {

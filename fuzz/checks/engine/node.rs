@@ -5,10 +5,11 @@
 
 use super::settings::SHARDS;
 use super::view::View;
+use ringwire_core::ask::Step;
 use ringwire_core::input::SocketCause;
 use ringwire_core::{
-    Actions, Adoption, ConnectionId, Engine, Input, InterestMap, ListenerId, Message, Outbox, Parcel,
-    Settings, ShardId, Time,
+    Actions, Adoption, Answer, Ask, ConnectionId, Engine, Input, InterestMap, ListenerId, Message, Outbox,
+    Parcel, Settings, ShardId, Time,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Client {
     pub place: Option<(usize, ConnectionId)>,
     pub is_over: bool,
     pub is_paused: bool,
+    /// Somebody was asked who it is, and has not answered.
+    pub is_asked: bool,
     pub reads: Reads,
     pub listener: ListenerId,
     pub version: ringwire_codec::mqtt::Version,
@@ -123,6 +126,7 @@ impl Node {
             place: None,
             is_over: false,
             is_paused: false,
+            is_asked: false,
             reads: Reads::Everything,
             listener,
             version: ringwire_codec::mqtt::Version::V311,
@@ -212,21 +216,44 @@ impl Node {
         }
     }
 
+    /// Somebody answers who a client is, asked or not.
+    pub fn answer(&mut self, id: usize, answer: Answer) {
+        if let Some((shard, connection)) = self.clients[id].place {
+            self.clients[id].is_asked = false;
+            self.feed(shard, Input::Answered { connection, answer });
+        }
+    }
+
     /// Carries out what an engine asked for, and tells it of every out box that has room again.
     pub fn carry_out(&mut self, shard: usize) {
-        loop {
+        for _ in 0..10_000 {
             self.carry_out_once(shard);
             let Some(connection) = self.drained(shard) else {
                 return;
             };
             self.feed(shard, Input::Drained { connection });
         }
+        panic!("an out box that is empty is watched for ever");
     }
 
     fn carry_out_once(&mut self, from: usize) {
         let shard = &mut self.shards[from];
         (shard.closes_seen, shard.moves_seen) = (0, 0);
         shard.actions.notes.clear();
+        for Ask { connection, step } in shard.actions.asks.drain(..) {
+            let is_question = match step {
+                Step::Begin { .. } | Step::Continue { .. } => true,
+                Step::Abandon => false,
+            };
+            let slot = &shard.slots[connection.index()];
+            if let Some(id) = slot.client.filter(|_| slot.generation == connection.generation) {
+                assert!(
+                    !self.clients[id].is_asked || !is_question,
+                    "one question at a time"
+                );
+                self.clients[id].is_asked = is_question;
+            }
+        }
         for (to, parcel) in shard.actions.posts.drain(..) {
             assert!(
                 to.index() != from && to.index() < COUNT,

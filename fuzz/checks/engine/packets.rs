@@ -146,7 +146,7 @@ fn connect_properties(script: &mut Script<'_>, properties: &mut PropertyList) {
     if which & 64 != 0 {
         properties.push(Property::UserProperty("key", "value"));
     }
-    if which & 128 != 0 && script.one_in(4) {
+    if which & 128 != 0 && script.one_in(3) {
         properties.push(Property::AuthenticationMethod(script.pick(METHODS)));
         if script.one_in(2) {
             properties.push(Property::AuthenticationData(script.pick(WORDS)));
@@ -154,7 +154,7 @@ fn connect_properties(script: &mut Script<'_>, properties: &mut PropertyList) {
     }
 }
 
-const METHODS: &[&str] = &["SCRAM-SHA-256", "other", ""];
+const METHODS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-256", "SCRAM-SHA-256", "other"];
 
 const WORDS: &[&[u8]] = &[b"", b"n,,n=user,r=nonce", b"c=biws,r=nonce", b"\xff"];
 

@@ -3,9 +3,11 @@
 use super::script::Script;
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::Settings;
-use ringwire_core::access::Access;
+use ringwire_core::access::{Access, Operation, Rule};
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{AclDenyAction, Listener, Mqtt, Overflow, PrivateTcp, Protocol};
+use ringwire_core::settings::{
+    AclDenyAction, Delayed, Listener, Mqtt, Overflow, PrivateTcp, Protocol, RewriteAction, RewriteRule,
+};
 
 /// Shards of the node.
 pub const SHARDS: u16 = 2;
@@ -51,8 +53,49 @@ pub fn of(script: &mut Script<'_>) -> Settings {
             listener("private", Protocol::PrivateTcp(private)),
         ],
         limits,
-        access: Access::default(),
+        access: access(script),
+        delayed: Delayed {
+            max_delayed_messages: script.pick(&[10, 1]),
+            max_delayed_bytes: script.pick(&[10_000, 500]),
+            ..Delayed::default()
+        },
+        rewrite: if script.one_in(4) {
+            vec![rewrite()]
+        } else {
+            Vec::new()
+        },
         ..Settings::default()
+    }
+}
+
+/// Where a rewrite rule leads.
+pub const REWRITTEN: &str = "t/rewritten";
+
+fn rewrite() -> RewriteRule {
+    RewriteRule {
+        action: RewriteAction::All,
+        source_topic: "w".to_owned(),
+        re: "^w$".to_owned(),
+        dest_topic: REWRITTEN.to_owned(),
+    }
+}
+
+fn access(script: &mut Script<'_>) -> Access {
+    let rule = |client_id: &str, operation, topic: &str| Rule {
+        allow: false,
+        username: None,
+        client_id: Some(client_id.to_owned()),
+        operation,
+        topics: vec![topic.to_owned()],
+    };
+    let rules = vec![
+        rule("a", Operation::Publish, "t/u/v"),
+        rule("b", Operation::Subscribe, "t/+"),
+    ];
+    Access {
+        methods: vec!["SCRAM-SHA-256".to_owned()],
+        rules: if script.one_in(3) { rules } else { Vec::new() },
+        ..Access::default()
     }
 }
 
@@ -71,6 +114,8 @@ fn limits(script: &mut Script<'_>) -> Limits {
         subscriptions: choose(4, 2, 30),
         subscription_bytes: choose(4, 12, 1_000),
         topic_levels: choose(5, 3, 8),
+        exchanges: script.pick(&[10, 1]),
+        authentication_bytes: 20,
         sessions: choose(6, 3, 50),
         retained_messages: choose(7, 1, 50),
         retained_bytes: choose(7, 30, 20_000),
