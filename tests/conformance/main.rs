@@ -24,7 +24,9 @@ mod notation;
 #[allow(dead_code)]
 mod server;
 mod statements;
+mod v3_connect;
 mod v3_malformed;
+mod v3_publish;
 mod v5_acks;
 mod v5_connack;
 mod v5_connect;

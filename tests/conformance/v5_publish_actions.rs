@@ -104,6 +104,24 @@ fn mqtt_3_3_4_4_one_copy_has_the_identifiers_of_all_matching_subscriptions() {
 }
 
 #[test]
+fn mqtt_3_3_4_5_each_copy_has_the_identifier_of_its_own_subscription() {
+    let server = Server::shared();
+    let topic = "t-3.3.4-5";
+    // Copies are sent for a shared subscription, which is not merged with another, and for retained messages, which
+    // are sent because of one subscription.
+    let mut client = server.v5("c-3.3.4-5");
+    subscribe(&mut client, &format!("$share/group/{topic}"), "01", 0);
+    subscribe(&mut client, topic, "02", 0);
+    client.send(&format!("31 <'{topic}' <> `x`>"));
+    let mut got = [client.packet(), client.packet()];
+    got.sort();
+    let copy = |identifier: &str| bytes(&format!("30 <'{topic}' <0B {identifier}> `x`>"));
+    assert_eq!(got, [copy("01"), copy("02")]);
+    subscribe(&mut client, &format!("{topic}/#"), "03", 0);
+    client.expect(&format!("31 <'{topic}' <0B 03> `x`>"));
+}
+
+#[test]
 fn mqtt_3_3_4_6_a_subscription_identifier_from_a_client_is_a_protocol_error() {
     let server = Server::shared();
     for packet in [
