@@ -28,6 +28,7 @@ mod v3_connect;
 mod v3_malformed;
 mod v3_publish;
 mod v5_acks;
+mod v5_authentication;
 mod v5_connack;
 mod v5_connect;
 mod v5_connect_actions;
