@@ -141,6 +141,8 @@ impl Config {
         let engine = ringwire_core::Settings {
             shards: u16::try_from(cpus.len()).expect("checked: at most SHARDS_MAX"),
             placement_key: key,
+            node: self.node.name.clone(),
+            start: Start::default(),
             seed,
             listeners: self.enabled().map(engine_listener).collect(),
             limits: self.limits.clone(),

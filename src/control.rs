@@ -1,22 +1,25 @@
 //! The control thread: a tokio `current_thread` runtime for everything that waits for others; at present the admin
-//! endpoint, `--stats` and the answers to what engines ask. It reaches shards by mailbox only and is never pinned.
+//! endpoint, `$SYS`, `--stats` and the answers to what engines ask. It reaches shards by mailbox only and is never pinned.
 
 use ringwire_admin::Admin;
 use std::io;
+use std::pin::Pin;
 use tokio::sync::oneshot;
 
 /// The running control thread, if there is one.
 pub struct Control(Option<oneshot::Sender<()>>);
 
-/// Starts it, if there is anything to run on it. `print`: what `--stats` prints, if it is asked for;
-/// `answer`: what answers each shard, if they ask.
-pub fn start(
-    admin: Option<Admin>,
-    node: ringwire_admin::Node,
-    print: Option<impl Future<Output = ()> + Send + 'static>,
-    answer: Vec<impl Future<Output = ()> + Send + 'static>,
-) -> io::Result<Control> {
-    if admin.is_none() && print.is_none() && answer.is_empty() {
+/// Something that runs on it until it ends.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A task.
+pub fn task(future: impl Future<Output = ()> + Send + 'static) -> Task {
+    Box::pin(future)
+}
+
+/// Starts it, if there is anything to run on it.
+pub fn start(admin: Option<Admin>, node: ringwire_admin::Node, tasks: Vec<Task>) -> io::Result<Control> {
+    if admin.is_none() && tasks.is_empty() {
         return Ok(Control(None));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -24,10 +27,9 @@ pub fn start(
         .build()?;
     let (stop, stopped) = oneshot::channel();
     let serve = async move {
-        if let Some(print) = print {
-            tokio::spawn(print);
+        for task in tasks {
+            tokio::spawn(task);
         }
-        answer.into_iter().for_each(|answer| drop(tokio::spawn(answer)));
         // An error is the sender dropped, which means the same.
         let stopped = async { drop(stopped.await) };
         match admin {

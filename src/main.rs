@@ -18,6 +18,7 @@ mod ready;
 mod scram;
 mod stats;
 mod stop;
+mod sys;
 mod tune;
 
 use clap::Parser;
@@ -78,7 +79,16 @@ fn serve(options: &Options) -> Result<(), Failure> {
     let every = config.node.stats_ms.map(Duration::from_millis);
     let print = every.map(|every| stats::print(asked.mailboxes.clone(), cpus.clone(), every));
     let answer = authority::answer_all(&desk, asks, &asked.mailboxes);
-    let control = control::start(admin, asked, print, answer)?;
+    let sys = sys::Sys {
+        mailboxes: asked.mailboxes.clone(),
+        node: asked.name.clone(),
+        started_unix_ms: node.started_unix_ms(),
+        settings: config.broker.clone(),
+    };
+    let sys = (!sys.is_off()).then(|| control::task(sys.publish()));
+    let tasks = print.map(control::task).into_iter().chain(sys);
+    let tasks = tasks.chain(answer.into_iter().map(control::task)).collect();
+    let control = control::start(admin, asked, tasks)?;
     say(&ready::text(&config, node.addresses(), admin_address, &cpus))?;
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), addresses = ?node.addresses(), "ready");

@@ -5,14 +5,17 @@
 //! limit (`server.rs`), so that neither a slow shard nor a slow client holds the endpoint.
 
 mod ask;
+mod banned;
 mod clients;
 mod health;
 mod metrics;
+mod moment;
 mod publish;
 mod refusal;
 mod server;
 
 pub use ask::ask_all;
+pub use moment::text_of_ms as utc_text;
 
 use ringwire_shard::Mailbox;
 use std::future::Future;

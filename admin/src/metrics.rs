@@ -139,6 +139,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         session_terminated: counter "session_terminated", "Sessions ended.";
         publishers_slowed: counter "publishers_slowed", "Times that acknowledgements to a publisher waited for a subscriber that was behind.";
         subscribers_lagging: counter "subscribers_lagging", "Times that a subscriber was behind for too long to slow its publishers any more.";
+        flapping_detected: counter "client_flapping", "Times that a client id came and went too often.";
         messages_delayed: counter "messages_delayed", "Messages of $delayed/... that came to wait.";
         retained_expired: counter "retained_expired", "Retained messages removed because their time had passed.";
         connections: gauge "connections_count", "Connections as of now.";
@@ -149,6 +150,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         retained: gauge "retained_count", "Retained messages as of now.";
         retained_bytes: gauge "retained_bytes", "Bytes of retained messages as of now.";
         queued_bytes: gauge "queued_bytes", "Bytes waiting in the queues of sessions as of now.";
+        bans: gauge "banned_count", "Bans that hold as of now; the same on every shard.";
         delayed: gauge "delayed_count", "Messages of $delayed/... that wait as of now.";
         delayed_bytes: gauge "delayed_bytes", "Bytes of them as of now.";
         | messages_qos_received messages_qos_sent closes drops

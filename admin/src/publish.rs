@@ -8,7 +8,6 @@ use crate::server::State;
 use axum::Json;
 use axum::extract;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ringwire_codec::mqtt::QoS;
@@ -90,15 +89,15 @@ pub(crate) async fn publish(
     extract::State(state): extract::State<Arc<State>>,
     body: Result<Json<Publish>, JsonRejection>,
 ) -> Result<Json<Published>, Refusal> {
-    let Json(publish) = body.map_err(|rejection| match rejection.status() {
-        // Well-formed JSON with a wrong field is as bad a request as a wrong topic.
-        StatusCode::UNPROCESSABLE_ENTITY => Refusal::BadRequest(rejection.body_text()),
-        status => Refusal::Body(status, rejection.body_text()),
-    })?;
+    let Json(publish) = body.map_err(Refusal::of_body)?;
     let message = Arc::new(publish.message()?);
     let home = state.node.placement.home(message.topic_bytes());
     let mailbox = &state.node.mailboxes[home.index()];
-    ask(mailbox, |reply| Question::Publish { message, reply }).await?;
+    ask(mailbox, |reply| Question::Publish {
+        messages: vec![message],
+        reply,
+    })
+    .await?;
     Ok(Json(Published { id: next_id() }))
 }
 

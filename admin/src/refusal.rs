@@ -1,6 +1,7 @@
 //! Every answer that is not what was asked for: its status, and EMQX's `{"code", "message"}` as its body.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ringwire_core::ShardId;
@@ -23,6 +24,12 @@ pub(crate) enum Refusal {
     Body(StatusCode, String),
     #[error("there is no client with this id")]
     ClientNotFound,
+    #[error("there is no such ban")]
+    BanNotFound,
+    #[error("this is banned already: lift that ban first")]
+    BannedAlready,
+    #[error("there is no room for another ban: limits.bans")]
+    TooManyBans,
     #[error("shard {} does not answer", .0.0)]
     Unanswered(ShardId),
 }
@@ -34,12 +41,20 @@ struct Body {
 }
 
 impl Refusal {
+    /// A body that could not be read. Well-formed JSON with a wrong field is as bad a request as a wrong topic.
+    pub(crate) fn of_body(rejection: JsonRejection) -> Self {
+        match rejection.status() {
+            StatusCode::UNPROCESSABLE_ENTITY => Self::BadRequest(rejection.body_text()),
+            status => Self::Body(status, rejection.body_text()),
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPath | Self::ClientNotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchPath | Self::ClientNotFound | Self::BanNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::ForeignHost => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BannedAlready | Self::TooManyBans => StatusCode::BAD_REQUEST,
             Self::Body(status, _) => *status,
             Self::Unanswered(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -47,7 +62,9 @@ impl Refusal {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoSuchPath => "NOT_FOUND",
+            Self::NoSuchPath | Self::BanNotFound => "NOT_FOUND",
+            Self::BannedAlready => "ALREADY_EXISTS",
+            Self::TooManyBans => "QUOTA_EXCEEDED",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::ForeignHost => "FORBIDDEN",
             Self::BadRequest(_) | Self::Body(..) => "BAD_REQUEST",

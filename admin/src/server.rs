@@ -6,14 +6,14 @@
 use crate::health::{healthz, readyz};
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
-use crate::{Node, clients, metrics, publish};
+use crate::{Node, banned, clients, metrics, publish};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CONTENT_LENGTH, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -77,6 +77,11 @@ fn routes(node: Node) -> Router {
             "/api/v5/clients/{clientid}",
             get(clients::one).delete(clients::kick),
         )
+        .route(
+            "/api/v5/banned",
+            get(banned::list).post(banned::add).delete(banned::clear),
+        )
+        .route("/api/v5/banned/{as}/{*who}", delete(banned::lift))
         .route("/api/v5/publish", post(publish::publish))
         .fallback(async || Refusal::NoSuchPath)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)

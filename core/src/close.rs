@@ -88,7 +88,20 @@ impl Engine {
         self.note_closed(&connection, reason, detail, actions);
         if let Some(session) = connection.session {
             self.stats.client_disconnected += 1;
+            self.gone(session, &connection, reason, actions);
             self.detach(session, reason, actions);
+        }
+    }
+
+    /// A client is gone: it is told of, and counted for flapping.
+    fn gone(&mut self, id: SessionId, connection: &Connection, reason: CloseReason, actions: &mut Actions) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let client_id = self.settings.flapping.enable.then(|| session.client_id.clone());
+        self.tell_disconnected(id, connection, reason);
+        if let Some(client_id) = client_id {
+            self.count_flap(&client_id, reason, actions);
         }
     }
 
@@ -203,7 +216,8 @@ fn reason_code(reason: CloseReason) -> Option<ReasonCode> {
         | CloseReason::SlowConsumer => None,
         CloseReason::KeepaliveTimeout => Some(ReasonCode::KeepAliveTimeout),
         CloseReason::TakenOver => Some(ReasonCode::SessionTakenOver),
-        CloseReason::Kicked => Some(ReasonCode::AdministrativeAction),
+        // 0x8A is for CONNACK alone (5.0 section 3.14.2.1).
+        CloseReason::Kicked | CloseReason::Banned => Some(ReasonCode::AdministrativeAction),
         CloseReason::ServerBusy => Some(ReasonCode::ServerBusy),
         CloseReason::ServerShuttingDown => Some(ReasonCode::ServerShuttingDown),
         CloseReason::ProtocolAlreadyConnected | CloseReason::ProtocolError => Some(ReasonCode::ProtocolError),

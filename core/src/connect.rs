@@ -15,6 +15,9 @@ use crate::{
 use bytes::Bytes;
 use std::net::SocketAddr;
 
+/// Milliseconds that a connection from a banned address has for its greeting.
+const BANNED_IDLE_MS: u64 = 1_000;
+
 /// What a client asks for when it connects, in any protocol.
 #[derive(Debug)]
 pub(crate) struct Greeting<'a> {
@@ -48,6 +51,8 @@ pub(crate) enum Refusal {
     NotAuthorized,
     /// No room for another session.
     QuotaExceeded,
+    /// Its client id, username or address is banned.
+    Banned,
 }
 
 impl Engine {
@@ -76,6 +81,11 @@ impl Engine {
         let idle_timeout_ms = match &self.listener(listener).protocol {
             Protocol::Mqtt(mqtt) => mqtt.idle_timeout_ms,
             Protocol::PrivateTcp(private) => private.idle_timeout_ms,
+        };
+        // It is told that it is banned if it says something; nobody waits for it.
+        let idle_timeout_ms = match self.is_host_banned(id) {
+            true => idle_timeout_ms.min(BANNED_IDLE_MS),
+            false => idle_timeout_ms,
         };
         self.arm(id, opened + idle_timeout_ms);
     }
@@ -136,6 +146,9 @@ impl Engine {
         actions: &mut Actions,
     ) -> Result<bool, Refusal> {
         self.stats.client_connect += 1;
+        if self.are_names_banned(greeting.client_id, greeting.username) {
+            return Err(Refusal::Banned);
+        }
         let access = &self.settings.access;
         let verdict = match greeting.is_proved {
             true => Verdict::Accepted,
@@ -228,5 +241,6 @@ impl Engine {
         if session_present {
             self.stand_in_groups(session_id, actions);
         }
+        self.tell_connected(id, session_id);
     }
 }

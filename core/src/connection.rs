@@ -38,6 +38,25 @@ impl Wire {
         }
     }
 
+    /// The protocol's name, for the operator.
+    pub(crate) fn protocol(self) -> &'static str {
+        match self {
+            Wire::Private => "private-tcp",
+            Wire::Greeting | Wire::V31 | Wire::V311 | Wire::V5 => "MQTT",
+        }
+    }
+
+    /// The protocol's version as it stands on the wire; 0 when none is known.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Wire::Greeting => 0,
+            Wire::Private => 1,
+            Wire::V31 => 3,
+            Wire::V311 => 4,
+            Wire::V5 => 5,
+        }
+    }
+
     /// The name in notes.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -3,8 +3,11 @@
 //! Dispatch only. Each kind of input has its file: `connection/inbox.rs` for bytes, `connect.rs` for what begins,
 //! `close.rs` for what ends, `publish.rs` for messages, `recall.rs` for retained ones, `timers.rs` for time.
 
+use crate::auto_subscribe::AutoSubscription;
+use crate::bans::Bans;
 use crate::connection::{Connections, held};
 use crate::delayed::Delayed;
+use crate::flapping::Flaps;
 use crate::groups::Groups;
 use crate::index::Index;
 use crate::interest::Interest;
@@ -18,7 +21,7 @@ use crate::settings::Listener;
 use crate::share::Sharing;
 use crate::timers::Timer;
 use crate::wheel::Wheel;
-use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Parcel, Settings, ShardId, Time};
+use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Message, Parcel, Settings, ShardId, Time};
 use crate::{ConnectionId, stats::Stats};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -48,6 +51,11 @@ pub struct Engine {
     pub(crate) rewrite: Rewrite,
     pub(crate) questions: Questions,
     pub(crate) expiry_timer: ExpiryTimer,
+    pub(crate) auto_subscriptions: Arc<[AutoSubscription]>,
+    pub(crate) bans: Bans,
+    pub(crate) flaps: Flaps,
+    /// To be told under `$SYS` when the input at hand is done.
+    pub(crate) events: Vec<Arc<Message>>,
     pub(crate) timers: Wheel<Timer>,
     pub(crate) scratch: Scratch,
     /// Shards whose mesh queue is full, by bit.
@@ -89,6 +97,14 @@ impl Engine {
             rewrite: Rewrite::new(&settings.rewrite),
             questions: Questions::default(),
             expiry_timer: None,
+            auto_subscriptions: settings
+                .auto_subscribe
+                .iter()
+                .map(AutoSubscription::new)
+                .collect(),
+            bans: Bans::default(),
+            flaps: Flaps::new(hasher(seed, 3)),
+            events: Vec::new(),
             timers: Wheel::new(Time::ZERO),
             scratch: Scratch::new(&settings.limits),
             congested: 0,
@@ -125,11 +141,16 @@ impl Engine {
             Input::Answered { connection, answer } => self.answered(connection, answer, actions),
             Input::Kick { client_id } => self.kick(client_id, actions),
             Input::Inject { message } => self.inject(&message, actions),
+            Input::Ban { ban } => self.ban_for_administrator(ban, actions),
+            Input::Unban { who } => self.unban(who),
             Input::Tick => self.tick(actions),
             Input::Drain => self.drain(actions),
         }
         self.read_eased(actions);
         self.read_own(actions);
+        if !self.events.is_empty() {
+            self.send_events(actions);
+        }
     }
 
     /// When `Input::Tick` is next needed; `None` when no timer is set.
@@ -148,6 +169,7 @@ impl Engine {
             retained: self.retained.len() as u64,
             retained_bytes: self.retained.bytes() as u64,
             queued_bytes: self.sessions.queued_bytes as u64,
+            bans: self.bans.len() as u64,
             delayed: self.delayed.len() as u64,
             delayed_bytes: self.delayed.bytes() as u64,
             ..self.stats.clone()
@@ -160,6 +182,7 @@ impl Engine {
                 self.stats.messages_adopted += 1;
                 self.deliver_shared(&message, actions);
             }
+            Parcel::Ban(ban) => self.ban(ban, actions),
             Parcel::Retain(message) => self.retain(message),
             Parcel::Recall {
                 ticket,

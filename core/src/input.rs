@@ -1,5 +1,6 @@
 //! What happens to an engine.
 
+use crate::bans::{Ban, Banned};
 use crate::{Adoption, Answer, ConnectionId, ListenerId, Message, Parcel, ShardId};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,6 +77,16 @@ pub enum Input<'a> {
     Inject {
         /// The message.
         message: Arc<Message>,
+    },
+    /// The administrator bans somebody: every shard is told.
+    Ban {
+        /// Whom, and until when.
+        ban: Arc<Ban>,
+    },
+    /// The administrator lifts a ban: every shard is told.
+    Unban {
+        /// Whose.
+        who: &'a Banned,
     },
     /// Time has passed: timers that are due fire. Sent at least when `Engine::next_wake` is reached.
     Tick,

@@ -14,6 +14,7 @@ mod shape;
 mod tests;
 
 use crate::ShardId;
+use crate::detour::is_system;
 use ahash::RandomState;
 use hashbrown::HashMap;
 use papaya::Operation;
@@ -71,6 +72,8 @@ pub struct InterestMap {
     everything: AtomicU64,
     /// Raised after each change of `shapes`.
     version: AtomicU64,
+    /// Filters for the server's own topics: while there are none, nobody makes what is told there.
+    system: AtomicU64,
 }
 
 impl InterestMap {
@@ -83,6 +86,7 @@ impl InterestMap {
             hasher,
             everything: AtomicU64::new(0),
             version: AtomicU64::new(0),
+            system: AtomicU64::new(0),
         }
     }
 
@@ -200,6 +204,9 @@ impl Interest {
     /// This shard has one more subscriber (or filter; the unit is the caller's) of a valid filter. When it returns, every
     /// probe that starts sees it.
     pub fn add(&mut self, filter: &str) {
+        if is_system(filter) {
+            self.map.system.fetch_add(1, Ordering::SeqCst);
+        }
         if self.alone {
             return;
         }
@@ -215,6 +222,9 @@ impl Interest {
 
     /// Undoes one `add` of the same filter.
     pub fn remove(&mut self, filter: &str) {
+        if is_system(filter) {
+            self.map.system.fetch_sub(1, Ordering::SeqCst);
+        }
         if self.alone {
             return;
         }
@@ -230,6 +240,11 @@ impl Interest {
             }
             None => clear(&self.map.keys, key, self.own),
         }
+    }
+
+    /// Whether anybody on the node subscribes to a topic of the server's own: no leading wildcard matches those.
+    pub(crate) fn is_system_heard(&self) -> bool {
+        self.map.system.load(Ordering::SeqCst) > 0
     }
 
     fn add_shape(&mut self, shape: Option<Shape>) {

@@ -8,7 +8,9 @@
 pub mod access;
 pub mod action;
 pub mod ask;
+mod auto_subscribe;
 mod backpressure;
+pub mod bans;
 pub mod client;
 mod close;
 mod connect;
@@ -17,6 +19,8 @@ mod delayed;
 mod deliver;
 mod detour;
 pub mod engine;
+mod events;
+mod flapping;
 pub mod groups;
 pub mod id;
 pub mod index;

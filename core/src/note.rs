@@ -42,4 +42,15 @@ pub enum Note {
         /// Topic of that first message.
         topic: String,
     },
+    /// Somebody was banned, by the administrator or the flapping detector.
+    Banned {
+        /// "clientid", "username", "peerhost" or "peerhost_net".
+        kind: &'static str,
+        /// Whom.
+        who: String,
+        /// Who banned them.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }

@@ -1,6 +1,7 @@
 //! What one shard posts to another. Travels in batches; between two shards in order, never overtaking.
 
 use crate::Message;
+use crate::bans::Ban;
 use crate::groups::GroupParcel;
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 pub enum Parcel {
     /// A publish that the interest map says the other shard may have subscribers for. It matches exactly, and delivers.
     Publish(Arc<Message>),
+    /// The flapping detector of the posting shard bans a client id.
+    Ban(Arc<Ban>),
     /// The receiver is the home of the message's topic: it stores the message as retained, or clears it (empty payload).
     Retain(Arc<Message>),
     /// A SUBSCRIBE asks for retained messages that match.

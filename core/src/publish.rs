@@ -6,6 +6,7 @@
 
 use crate::access::Operation;
 use crate::connection::{Flow, Wire, held};
+use crate::detour::is_system;
 use crate::index::Subscription;
 use crate::interest::ShardSet;
 use crate::limits::Limits;
@@ -259,7 +260,7 @@ impl Engine {
             self.post(shard, news, Parcel::Publish, actions);
         }
         let found = self.deliver_matches(from, news, actions);
-        if !found && targets.0 == 0 {
+        if !found && targets.0 == 0 && !is_system(news.topic) {
             self.stats.drops[DropReason::NoSubscribers as usize] += 1;
         }
     }

@@ -40,6 +40,8 @@ reasons! {
         TakenOver = "taken_over",
         /// Closed by the administrator.
         Kicked = "kicked",
+        /// Its client id, username or address is banned.
+        Banned = "banned",
         /// The node stops.
         ServerShuttingDown = "server_shutting_down",
         /// The first packet is not CONNECT.

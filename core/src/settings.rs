@@ -13,6 +13,10 @@ pub struct Settings {
     pub placement_key: [u64; 2],
     /// Seed of every hasher and of assigned client ids; random in production, the simulation's seed in tests.
     pub seed: u64,
+    /// The node's name, a level of its topics under `$SYS`.
+    pub node: String,
+    /// What is known when the node starts.
+    pub start: Start,
     /// Listeners, by `ListenerId`.
     pub listeners: Vec<Listener>,
     /// Limits for all listeners.
@@ -38,6 +42,8 @@ impl Default for Settings {
             shards: 1,
             placement_key: [0; 2],
             seed: 0,
+            node: "ringwire".to_owned(),
+            start: Start::default(),
             listeners: Vec::new(),
             limits: Limits::default(),
             access: Access::default(),
@@ -48,6 +54,15 @@ impl Default for Settings {
             flapping: Flapping::default(),
         }
     }
+}
+
+/// What is known only when the node starts; for what is told and shown, not for decisions on a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The time of day at `Time::ZERO`, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// The port that each listener got, by `ListenerId`.
+    pub ports: Vec<u16>,
 }
 
 /// What is spoken on a listener.

@@ -204,6 +204,9 @@ impl Engine {
             // The home took it for connected, as it was when it asked.
             self.stand_in_groups(id, actions);
         }
+        if !name.is_exclusive() {
+            self.tell_subscribed(id, name.filter(), &subscription, true);
+        }
         Ok(Grant::Now(granted(subscription.qos), recall))
     }
 
@@ -229,6 +232,7 @@ impl Engine {
             }
             return true;
         }
+        self.tell_unsubscribed(id, name.filter());
         self.remember_left(id, Left { share, home, group });
         let waiting = self.take_queued(id, share, u8::MAX);
         if !waiting.is_empty() {

@@ -30,6 +30,8 @@ pub struct Stats {
     /// for so long that it slows nobody any more.
     pub publishers_slowed: u64,
     pub subscribers_lagging: u64,
+    /// Client ids that came and went too often.
+    pub flapping_detected: u64,
     /// Messages that came to wait.
     pub messages_delayed: u64,
     /// Retained messages that were removed because their expiry, or the one that the limits set, had passed.
@@ -50,6 +52,8 @@ pub struct Stats {
     pub retained_bytes: u64,
     /// Bytes waiting in the queues of sessions.
     pub queued_bytes: u64,
+    /// Bans that hold; the same on every shard.
+    pub bans: u64,
     /// Messages of `$delayed/...` that wait, and their bytes.
     pub delayed: u64,
     pub delayed_bytes: u64,

@@ -59,6 +59,7 @@ impl Engine {
             session.filters.push(inserted.filter);
             session.filter_bytes += text.len();
         }
+        self.tell_subscribed(id, text, &subscription, is_new);
         let recall = match subscription.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => is_new,
@@ -133,6 +134,7 @@ impl Engine {
         session.filter_bytes -= text.len();
         self.forget_recalls(id, filter);
         self.drop_subscription(id, filter);
+        self.tell_unsubscribed(id, text);
         true
     }
 

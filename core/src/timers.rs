@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Delayed(u32),
     /// Retained messages that expire.
     Retained,
+    /// A ban ends.
+    Bans,
 }
 
 impl Engine {
@@ -73,6 +75,7 @@ impl Engine {
                 Timer::Session(id) => self.session_due(id, actions),
                 Timer::Deferred(id) => self.deferred_due(id, actions),
                 Timer::Authentication(id) => self.authentication_due(id, actions),
+                Timer::Bans => self.bans_due(),
                 Timer::Delayed(slot) => self.delayed_due(slot, actions),
                 Timer::Retained => self.retained_due(),
             }

@@ -6,6 +6,7 @@
 use crate::bell::Bell;
 use crate::doorbell::Doorbell;
 use crate::sync::{Receiver, Sender, TrySendError, bounded};
+use ringwire_core::bans::{Ban, BanObjection, Banned};
 use ringwire_core::{Answer, ConnectionId, Message, ShardId, client::Client, stats::Stats};
 use std::io;
 use std::sync::Arc;
@@ -33,8 +34,20 @@ pub enum Question {
     },
     /// Closes a client and ends its session; false when there is none.
     Kick { client_id: String, reply: Reply<bool> },
-    /// Routes a message that no client published.
-    Publish { message: Arc<Message>, reply: Reply<()> },
+    /// Routes messages that no client published, in order.
+    Publish {
+        messages: Vec<Arc<Message>>,
+        reply: Reply<()>,
+    },
+    /// Bans somebody. Put to every shard; the answer says why it was not taken.
+    Ban {
+        ban: Arc<Ban>,
+        reply: Reply<Result<(), BanObjection>>,
+    },
+    /// Lifts bans. Put to every shard; the answer is how many of them there were.
+    Unban { who: Vec<Banned>, reply: Reply<usize> },
+    /// Every ban, sorted by kind and name. Each shard has all of them.
+    Bans { reply: Reply<Vec<Arc<Ban>>> },
     /// The answer to what the shard's engine asked about a connection.
     Answered {
         connection: ConnectionId,

@@ -9,6 +9,7 @@ use crate::mesh::{Port, ports};
 use crate::pump::{Parts, Pump};
 use crate::ring::Ring;
 use crate::{Mailbox, Question, Settings, listen, probe};
+use ringwire_core::settings::Start;
 use ringwire_core::{InterestMap, ShardId};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Why a node did not start. The text is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +145,7 @@ pub struct Node {
     addresses: Vec<SocketAddr>,
     mailboxes: Vec<Mailbox>,
     threads: Vec<JoinHandle<()>>,
+    started_unix_ms: u64,
 }
 
 /// What a shard tells the starting thread.
@@ -164,6 +166,16 @@ struct Introduction {
     tell: Sender<Arc<[OwnedFd]>>,
 }
 
+/// The settings with what is known now: each shard's time counts from here.
+fn started(mut settings: Settings, addresses: &[SocketAddr]) -> Settings {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Arc::make_mut(&mut settings.engine).start = Start {
+        unix_ms: unix.as_millis() as u64,
+        ports: addresses.iter().map(SocketAddr::port).collect(),
+    };
+    settings
+}
+
 impl Node {
     /// Probes the kernel, binds, starts every shard; returns when all of them accept.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
@@ -179,12 +191,12 @@ impl Node {
         );
         probe::probe(&settings)?;
         let (addresses, doors) = bind_all(&settings)?;
-        let settings = Arc::new(settings);
+        let origin = Instant::now();
+        let settings = Arc::new(started(settings, &addresses));
         let interest = Arc::new(InterestMap::new(settings.engine.seed));
         let ports = ports(shards as u16, settings.mesh_batches);
         let (mailboxes, inboxes) = mailboxes(&ports)?;
         let (reports, reported) = channel();
-        let origin = Instant::now();
         let mut threads = Vec::with_capacity(shards);
         for ((port, inbox), listeners) in ports.into_iter().zip(inboxes).zip(doors) {
             let shard = port.shard();
@@ -205,12 +217,18 @@ impl Node {
             addresses,
             mailboxes,
             threads,
+            started_unix_ms: settings.engine.start.unix_ms,
         })
     }
 
     /// The bound address of each listener, by `ListenerId`.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The time of day when the shards' time began, in milliseconds since 1970.
+    pub fn started_unix_ms(&self) -> u64 {
+        self.started_unix_ms
     }
 
     /// One mailbox a shard.

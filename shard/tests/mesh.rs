@@ -178,6 +178,9 @@ fn a_parked_shard_answers_a_question() {
                     | Question::Client { .. }
                     | Question::Kick { .. }
                     | Question::Publish { .. }
+                    | Question::Ban { .. }
+                    | Question::Unban { .. }
+                    | Question::Bans { .. }
                     | Question::Answered { .. } => panic!("not asked"),
                 }
             }

@@ -3,6 +3,7 @@
 //! What reaches them and what they answer goes through the real mailbox, doorbell and eventfd, and over a real socket.
 
 use ringwire_admin::{Admin, Node};
+use ringwire_core::bans::{Ban, BanObjection};
 use ringwire_core::client::Client;
 use ringwire_core::placement::Placement;
 use ringwire_core::{Message, ShardId};
@@ -21,12 +22,16 @@ use tokio::sync::oneshot;
 /// Long enough for a loaded machine; what should not come is never waited for.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Bans that the fake shards take.
+pub const BANS_MAX: usize = 3;
+
 /// What the fake shards of a node know and were told.
 #[derive(Default)]
 pub struct Shared {
     pub clients: Vec<Mutex<BTreeMap<String, Client>>>,
     pub stats: Vec<Mutex<ShardStats>>,
     pub published: Mutex<Vec<(ShardId, Arc<Message>)>>,
+    pub bans: Vec<Mutex<Vec<Arc<Ban>>>>,
 }
 
 /// A running endpoint in front of fake shards.
@@ -44,6 +49,7 @@ pub fn start(shards: u16, mute: &[u16]) -> Fake {
         clients: (0..shards).map(|_| Mutex::default()).collect(),
         stats: (0..shards).map(|_| Mutex::default()).collect(),
         published: Mutex::default(),
+        bans: (0..shards).map(|_| Mutex::default()).collect(),
     });
     let doorbells: Arc<[Doorbell]> = (0..shards).map(|_| Doorbell::new()).collect();
     let mailboxes: Vec<Mailbox> = (0..shards)
@@ -113,10 +119,29 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
         }
         Question::Client { client_id, reply } => reply(clients.lock().unwrap().get(&client_id).cloned()),
         Question::Kick { client_id, reply } => reply(clients.lock().unwrap().remove(&client_id).is_some()),
-        Question::Publish { message, reply } => {
-            shared.published.lock().unwrap().push((shard, message));
+        Question::Publish { messages, reply } => {
+            let mut published = shared.published.lock().unwrap();
+            published.extend(messages.into_iter().map(|message| (shard, message)));
             reply(());
         }
+        Question::Ban { ban, reply } => {
+            let mut bans = shared.bans[shard.index()].lock().unwrap();
+            match bans.iter().find(|known| known.who == ban.who) {
+                Some(known) => reply(Err(BanObjection::Exists(known.clone()))),
+                None if bans.len() >= BANS_MAX => reply(Err(BanObjection::Full)),
+                None => {
+                    bans.push(ban);
+                    reply(Ok(()));
+                }
+            }
+        }
+        Question::Unban { who, reply } => {
+            let mut bans = shared.bans[shard.index()].lock().unwrap();
+            let before = bans.len();
+            bans.retain(|ban| !who.contains(&ban.who));
+            reply(before - bans.len());
+        }
+        Question::Bans { reply } => reply(shared.bans[shard.index()].lock().unwrap().clone()),
         Question::Answered { .. } => panic!("the admin endpoint answers no shard"),
         Question::Drain { .. } => panic!("the admin endpoint drains no shard"),
     }
@@ -168,8 +193,13 @@ impl Fake {
 
     /// POSTs a text as JSON to `/api/v5/publish`.
     pub fn publish(&self, body: &str) -> (u16, Value) {
+        self.post("/api/v5/publish", body)
+    }
+
+    /// POSTs a text as JSON.
+    pub fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let (status, body) = self.send(&format!(
-            "POST /api/v5/publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         ));
         (

@@ -348,7 +348,7 @@ impl Node {
                 Note::Closed {
                     client_id, reason, ..
                 } => Some((client_id.clone(), *reason)),
-                Note::Connected { .. } | Note::Dropped { .. } => None,
+                Note::Connected { .. } | Note::Dropped { .. } | Note::Banned { .. } => None,
             })
             .collect()
     }

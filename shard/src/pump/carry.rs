@@ -127,6 +127,14 @@ fn log(shard: u16, note: &Note) {
             let reason = reason.name();
             tracing::warn!(target: "ringwire::client", shard, client_id, reason, topic, "dropping messages");
         }
+        Note::Banned {
+            kind,
+            who,
+            by,
+            reason,
+        } => {
+            tracing::warn!(target: "ringwire::client", shard, kind, who, by, reason, "banned");
+        }
     }
 }
 

@@ -225,10 +225,27 @@ impl Pump {
                 });
                 reply(known);
             }
-            Question::Publish { message, reply } => {
-                self.tell(Input::Inject { message });
+            Question::Publish { messages, reply } => {
+                for message in messages {
+                    self.tell(Input::Inject { message });
+                }
                 reply(());
             }
+            Question::Ban { ban, reply } => match self.engine.objection_to(&ban) {
+                Some(objection) => reply(Err(objection)),
+                None => {
+                    self.tell(Input::Ban { ban });
+                    reply(Ok(()));
+                }
+            },
+            Question::Unban { who, reply } => {
+                let known = who.iter().filter(|who| self.engine.has_ban(who)).count();
+                for who in &who {
+                    self.tell(Input::Unban { who });
+                }
+                reply(known);
+            }
+            Question::Bans { reply } => reply(self.engine.bans()),
             Question::Answered { connection, answer } => self.tell(Input::Answered { connection, answer }),
             Question::Drain { deadline_ms } => self.drain(deadline_ms),
         }

@@ -412,6 +412,7 @@ impl World {
                 self.reached(reason.name());
                 self.saw_drop(client_id, *reason);
             }
+            Note::Banned { .. } => self.reached("banned"),
         }
     }
 }

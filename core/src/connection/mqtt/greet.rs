@@ -54,6 +54,9 @@ impl Engine {
         received: &[u8],
         actions: &mut Actions,
     ) -> Flow {
+        if self.is_host_banned(id) {
+            return self.turn_host_away(id, connect, actions);
+        }
         let settings = self.mqtt_settings(id).clone();
         let home = self.placement.home(connect.client_id.as_bytes());
         if !connect.client_id.is_empty() && home != self.shard {
@@ -103,6 +106,7 @@ impl Engine {
                     ),
                     Refusal::NotAuthorized => (ReasonCode::NotAuthorized, CloseReason::AuthenticationFailed),
                     Refusal::QuotaExceeded => (ReasonCode::QuotaExceeded, CloseReason::QuotaExceeded),
+                    Refusal::Banned => (ReasonCode::Banned, CloseReason::Banned),
                 };
                 return self.turn_away(id, code, reason, actions);
             }
@@ -131,6 +135,7 @@ impl Engine {
         self.answer(id, &Packet::ConnAck(connack), actions);
         if let Some(session) = self.connections.get(id).and_then(|connection| connection.session) {
             self.pump(session, actions);
+            self.auto_subscribe(id, session, actions);
         }
         Flow::Next
     }
@@ -182,6 +187,14 @@ impl Engine {
         if !settings.shared_subscription {
             properties.push(Property::SharedSubscriptionAvailable(false));
         }
+    }
+
+    /// Its address is banned: nothing else is looked at.
+    fn turn_host_away(&mut self, id: ConnectionId, connect: &Connect<'_>, actions: &mut Actions) -> Flow {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.wire = Wire::from(connect.version);
+        }
+        self.turn_away(id, ReasonCode::Banned, CloseReason::Banned, actions)
     }
 
     /// CONNACK with a failure, then the end.

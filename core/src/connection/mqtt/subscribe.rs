@@ -127,6 +127,18 @@ impl Engine {
         Flow::Next
     }
 
+    /// A subscription of any kind that a client is given without asking for it.
+    pub(crate) fn subscribe_unasked(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        entry: &SubscribeFilter<'_>,
+        actions: &mut Actions,
+    ) -> Result<Grant, ReasonCode> {
+        let allowed = Allowed::by(self.mqtt_settings(id));
+        self.subscribe_entry(session, allowed, (entry, 0), actions)
+    }
+
     /// One filter of a SUBSCRIBE, of any kind.
     fn subscribe_entry(
         &mut self,

@@ -72,6 +72,11 @@ impl From<Refusal> for Denial {
                 text: "Server Full",
                 reason: CloseReason::QuotaExceeded,
             },
+            Refusal::Banned => Self {
+                code: ConnAckCode::AuthenticationFailed,
+                text: "Banned",
+                reason: CloseReason::Banned,
+            },
         }
     }
 }
@@ -172,6 +177,9 @@ impl Engine {
         let Some(connect) = connect.filter(|_| is_spoken) else {
             return self.turn_device_away(id, Denial::of_version(), b"", actions);
         };
+        if self.is_host_banned(id) {
+            return self.turn_device_away(id, Refusal::Banned.into(), connect.client_id, actions);
+        }
         let device = match Device::of(&connect, private, &settings.limits) {
             Ok(device) => device,
             Err(denial) => return self.turn_device_away(id, denial, connect.client_id, actions),
