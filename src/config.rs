@@ -142,7 +142,7 @@ impl Config {
             shards: u16::try_from(cpus.len()).expect("checked: at most SHARDS_MAX"),
             placement_key: key,
             node: self.node.name.clone(),
-            start: Start::default(),
+            start: Default::default(),
             seed,
             listeners: self.enabled().map(engine_listener).collect(),
             limits: self.limits.clone(),

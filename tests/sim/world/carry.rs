@@ -293,8 +293,14 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
             trace.word(8);
             trace.bytes(publisher);
         }
-        // The derived text has every field.
-        Parcel::Group(parcel) => trace.bytes(format!("{parcel:?}").as_bytes()),
+        Parcel::Flush
+        | Parcel::Flushed
+        | Parcel::Slow { .. }
+        | Parcel::Eased { .. }
+        | Parcel::Group(_)
+        | Parcel::Ban(_) => {
+            format!("{parcel:?}")
+        }
     }
 }
 
@@ -320,6 +326,7 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
             Parcel::Slow { .. } => "slow parcel",
             Parcel::Eased { .. } => "eased parcel",
             Parcel::Group(_) => "group parcel",
+            Parcel::Ban(_) => "ban parcel",
         },
         Input::Drained { .. } => "drained",
         Input::Congested { .. } => "congested",
@@ -327,6 +334,8 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
         Input::Answered { .. } => "answered",
         Input::Kick { .. } => "kick",
         Input::Inject { .. } => "inject",
+        Input::Ban { .. } => "ban",
+        Input::Unban { .. } => "unban",
         Input::Tick => "tick",
         Input::Drain => "drain",
     }
@@ -353,6 +362,8 @@ pub(super) fn describe(input: &Input<'_>) -> String {
         | Input::Answered { .. }
         | Input::Kick { .. }
         | Input::Inject { .. }
+        | Input::Ban { .. }
+        | Input::Unban { .. }
         | Input::Tick
         | Input::Drain => format!("{input:?}"),
     }
@@ -379,7 +390,12 @@ fn describe_parcel(parcel: &Parcel) -> String {
             let messages: Vec<String> = messages.iter().map(|message| named(message)).collect();
             format!("Recalled {ticket} {messages:?} next {next:?}")
         }
-        Parcel::Flush | Parcel::Flushed | Parcel::Slow { .. } | Parcel::Eased { .. } | Parcel::Group(_) => {
+        Parcel::Flush
+        | Parcel::Flushed
+        | Parcel::Slow { .. }
+        | Parcel::Eased { .. }
+        | Parcel::Group(_)
+        | Parcel::Ban(_) => {
             format!("{parcel:?}")
         }
     }

@@ -119,7 +119,8 @@ impl World {
                     | Parcel::Flushed
                     | Parcel::Slow { .. }
                     | Parcel::Eased { .. }
-                    | Parcel::Group(_) => {}
+                    | Parcel::Group(_)
+                    | Parcel::Ban(_) => {}
                 }
             }
             return;

@@ -84,6 +84,7 @@ impl World {
             | CloseReason::TopicInvalid
             | CloseReason::QuotaExceeded
             | CloseReason::ServerBusy
+            | CloseReason::Banned
             | CloseReason::NotSupported => false,
         }
     }
