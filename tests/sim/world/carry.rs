@@ -293,13 +293,11 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
             trace.word(8);
             trace.bytes(publisher);
         }
-        Parcel::Flush
-        | Parcel::Flushed
-        | Parcel::Slow { .. }
-        | Parcel::Eased { .. }
-        | Parcel::Group(_)
-        | Parcel::Ban(_) => {
-            format!("{parcel:?}")
+        // The derived text has every field.
+        Parcel::Group(parcel) => trace.bytes(format!("{parcel:?}").as_bytes()),
+        Parcel::Ban(ban) => {
+            trace.word(9);
+            trace.bytes(format!("{ban:?}").as_bytes());
         }
     }
 }
