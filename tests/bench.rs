@@ -149,6 +149,30 @@ fn a_run_against_a_broker_is_measured_and_sound() {
 }
 
 #[test]
+fn a_shared_subscription_loses_and_doubles_nothing_on_several_shards() {
+    let broker = Broker::start(3);
+    let target = format!("mqtt://{}", broker.mqtt());
+    for qos in ["0", "1", "2"] {
+        let run = [
+            "shared",
+            "--qos",
+            qos,
+            "--messages",
+            "2000",
+            "--warmup",
+            "0",
+            "--target",
+            &target,
+            "--strict",
+            "--quiet",
+        ];
+        let (code, table, stderr) = bench(&run);
+        assert_eq!(code, Some(0), "{stderr}{table}");
+        assert!(table.contains("nothing lost, doubled"), "{table}");
+    }
+}
+
+#[test]
 fn two_brokers_are_compared_and_none_is_left_behind() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().to_str().expect("text");

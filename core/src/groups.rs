@@ -4,7 +4,7 @@
 //! subscribes to FILTER in its own index by an id that stands for the group: a publisher's shard sends it the message as to
 //! any subscriber, and it picks one member. What a member asked for (QoS, options) is known to its session only
 //! (`session/shares.rs`), and so a message goes to the member's shard as it was published.
-//! `groups/home.rs` says what a home does, `share.rs` what a member's shard does (`docs/decisions/0012-shared-subscriptions.md`).
+//! `groups/home.rs` says what a home does, `share.rs` what a member's shard does (`docs/decisions/0013-shared-subscriptions.md`).
 
 mod home;
 mod members;

@@ -4,6 +4,9 @@
 //! that is remembered, because it is asked back when one connects. Joining, leaving and picking take the same time however
 //! many members there are.
 
+#[cfg(test)]
+mod tests;
+
 use super::Member;
 use crate::settings::SharedStrategy;
 use crate::{SessionId, ShardId};
