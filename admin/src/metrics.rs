@@ -146,7 +146,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         sessions: gauge "sessions_count", "Sessions as of now, connected or kept.";
         subscriptions: gauge "subscriptions_count", "Subscriptions as of now.";
         groups: gauge "shared_groups_count", "Groups of $share subscriptions, and claimed topics, as of now.";
-        shared_subscriptions: gauge "subscriptions_shared_count", "Those to $share groups, and exclusive ones.";
+        shared_subscriptions: gauge "subscriptions_shared_count", "Those to $share groups.";
         retained: gauge "retained_count", "Retained messages as of now.";
         retained_bytes: gauge "retained_bytes", "Bytes of retained messages as of now.";
         queued_bytes: gauge "queued_bytes", "Bytes waiting in the queues of sessions as of now.";

@@ -27,7 +27,7 @@ const BACK_MESSAGES_MAX: usize = 256;
 pub(crate) struct Sharing {
     /// The number last given to a session's part in a group.
     last: u32,
-    /// Subscriptions of all sessions to groups.
+    /// Subscriptions of all sessions to groups. Claims to topics count as the ordinary subscriptions that they come with.
     pub(crate) held: usize,
     /// SUBSCRIBEs that wait for an answer.
     pub(crate) joining: BTreeMap<ConnectionId, Joining>,
@@ -132,7 +132,7 @@ impl Engine {
             }
         };
         session.filter_bytes += part.name.len();
-        self.sharing.held += 1;
+        self.sharing.held += usize::from(!part.name.is_exclusive());
         shares.insert(share, part);
         share
     }
@@ -146,7 +146,7 @@ impl Engine {
             session.shares = None;
         }
         session.filter_bytes -= share.name.len();
-        self.sharing.held -= 1;
+        self.sharing.held -= usize::from(!share.name.is_exclusive());
         Some(share)
     }
 
@@ -290,6 +290,9 @@ impl Engine {
             Some(_) => Vec::new(),
             None => std::mem::take(&mut shares.left),
         };
+        if shares.is_empty() {
+            session.shares = None;
+        }
         for (home, parcel) in parcels {
             self.post_about_group(home, parcel, actions);
         }
@@ -330,7 +333,7 @@ impl Engine {
         let Some(shares) = session.shares.take() else {
             return;
         };
-        self.sharing.held -= shares.len();
+        self.sharing.held -= shares.shared();
         for (share, part) in shares.iter() {
             if let Some(group) = part.group {
                 let member = self.member(id, share);

@@ -44,7 +44,7 @@ pub struct Stats {
     pub connections: u64,
     pub sessions: u64,
     pub subscriptions: u64,
-    /// Of them, those to groups and to topics that one client claims for itself.
+    /// Of them, those to groups.
     pub shared_subscriptions: u64,
     /// Groups and claimed topics that are at home here.
     pub groups: u64,

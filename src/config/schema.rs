@@ -243,7 +243,7 @@ section!(Limits {
     subscriptions => subscriptions: number(1..=10_000_000), "Of one session. At it SUBACK 0x97.";
     subscription_bytes => subscription_bytes: size(1_024..=1 << 40),
         "Bytes of the filters of one session. As for subscriptions.";
-    shared_returns => shared_returns: number(1..=255),
+    shared_returns => shared_returns: number(1..=100),
         "Times that members of a $share group give one message back as they leave. At it one keeps it, and it ends with that.";
     topic_levels => topic_levels: number(1..=65_535), "In a topic or filter; bounds the work of a match.";
     sessions => sessions: number(1..=100_000_000), "On one shard, connected or kept. At it CONNACK 0x97.";
