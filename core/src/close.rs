@@ -6,9 +6,6 @@ use crate::input::SocketCause;
 use crate::{Actions, CloseReason, ConnectionId, Engine, Note};
 use ringwire_codec::mqtt::{Disconnect, Packet, Property, PropertyList, ReasonCode};
 
-/// More than a DISCONNECT with the longest name of a reason; a client that takes less gets the code alone.
-const TOLD_BYTES_MAX: u32 = 64;
-
 impl Engine {
     /// The socket ended by itself.
     pub(crate) fn socket_ended(&mut self, id: ConnectionId, cause: SocketCause, actions: &mut Actions) {
@@ -50,7 +47,7 @@ impl Engine {
         let Some(connection) = self.connections.get(id) else {
             return Flow::Gone;
         };
-        let (wire, packet_size_max) = (connection.wire, connection.packet_size_max);
+        let wire = connection.wire;
         // Nobody is told before its CONNECT is accepted [MQTT-3.14.0-1].
         let is_let_in = connection.session.is_some();
         self.acknowledge_deferred(id, actions);
@@ -60,7 +57,7 @@ impl Engine {
         {
             // The name as a Reason String too: clients that skip a short DISCONNECT (rumqttc 0.25, paho 2) read this one.
             let mut properties = PropertyList::default();
-            if packet_size_max >= TOLD_BYTES_MAX {
+            if self.tells_reasons(id, reason.name().len()) {
                 properties.push(Property::ReasonString(reason.name()));
             }
             let disconnect = Packet::Disconnect(Disconnect {
@@ -226,6 +223,12 @@ fn reason_code(reason: CloseReason) -> Option<ReasonCode> {
         CloseReason::NotAuthorized | CloseReason::AuthenticationFailed => Some(ReasonCode::NotAuthorized),
         CloseReason::ReceiveMaximumExceeded => Some(ReasonCode::ReceiveMaximumExceeded),
         CloseReason::TopicAliasInvalid => Some(ReasonCode::TopicAliasInvalid),
+        CloseReason::QoSNotSupported => Some(ReasonCode::QoSNotSupported),
+        CloseReason::RetainNotSupported => Some(ReasonCode::RetainNotSupported),
+        CloseReason::SubscriptionIdentifiersNotSupported => {
+            Some(ReasonCode::SubscriptionIdentifiersNotSupported)
+        }
+        CloseReason::PayloadFormatInvalid => Some(ReasonCode::PayloadFormatInvalid),
         CloseReason::TopicInvalid => Some(ReasonCode::TopicNameInvalid),
         CloseReason::QuotaExceeded => Some(ReasonCode::QuotaExceeded),
         CloseReason::NotSupported => Some(ReasonCode::ImplementationSpecificError),

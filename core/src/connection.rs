@@ -4,6 +4,7 @@
 //! `connect.rs`, `publish.rs` and `subscribe.rs` answer, and write the answers in their own words. Small when idle: no
 //! buffer, no session state.
 
+pub(crate) mod aliases;
 pub(crate) mod inbox;
 pub(crate) mod mqtt;
 pub(crate) mod private;
@@ -14,7 +15,8 @@ use crate::backpressure::Deferred;
 use crate::slots::Slots;
 use crate::wheel::TimerId;
 use crate::{ConnectionId, ListenerId, Time};
-use ringwire_codec::mqtt::Version;
+use aliases::Aliases;
+use ringwire_codec::mqtt::{QoS, Version};
 use std::net::SocketAddr;
 
 /// What is spoken on a connection.
@@ -126,6 +128,15 @@ pub(crate) struct Connection {
     pub(crate) window_max: u16,
     /// Bytes of the largest packet that the client takes.
     pub(crate) packet_size_max: u32,
+    /// The highest QoS of its publishes.
+    pub(crate) qos_max: QoS,
+    pub(crate) retain_available: bool,
+    /// It wants reason strings (5.0 section 3.1.2.11.7).
+    pub(crate) problem_information: bool,
+    /// Topic aliases that the server may set.
+    pub(crate) alias_max: u16,
+    /// Topic aliases that are in use.
+    pub(crate) aliases: Option<Box<Aliases>>,
     /// While it is slowed down: acknowledgements that wait.
     pub(crate) deferred: Option<Box<Deferred>>,
     /// Of a client that named a method of enhanced authentication.
@@ -153,6 +164,11 @@ impl Connection {
             keepalive_s: 0,
             window_max: 0,
             packet_size_max: u32::MAX,
+            qos_max: QoS::ExactlyOnce,
+            retain_available: true,
+            problem_information: true,
+            alias_max: 0,
+            aliases: None,
             deferred: None,
             authentication: None,
             inbox: Vec::new(),

@@ -6,13 +6,18 @@
 //! device has no window, and its QoS 0 messages wait in the queue like the others.
 
 use crate::connection::Wire;
+use crate::connection::aliases::{Said, Told};
 use crate::session::Session;
-use crate::session::frame::{News, Shape, frame_size, write_once};
+use crate::session::frame::{News, Own, Shape, frame_size, write_once};
 use crate::session::queue::{self, Queue};
 use crate::session::window::{Outgoing, Resend};
 use crate::settings::Overflow;
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Note, SessionId};
 use ringwire_codec::mqtt::{Ack, Packet, PacketId, Properties, QoS, ReasonCode};
+
+/// A Topic Alias in a packet, and the most that the packet grows by it: two lengths may need a byte more.
+const ALIAS_BYTES: usize = 3;
+const ALIAS_BYTES_MAX: usize = ALIAS_BYTES + 2;
 
 /// What stands between a delivery and the wire.
 enum Way {
@@ -62,6 +67,9 @@ impl Engine {
             .connections
             .get_mut(id)
             .expect("a session's connection is live");
+        if connection.alias_max != 0 {
+            return false;
+        }
         let size = self.scratch.frames.size(news, connection.wire, shape);
         if size > connection.packet_size_max as usize
             || actions.outbox(id).backlog() > self.settings.limits.outbox_bytes
@@ -120,7 +128,11 @@ impl Engine {
             };
         };
         let connection = self.connections.get(id).expect("a session's connection is live");
-        if self.scratch.frames.size(news, connection.wire, shape) > connection.packet_size_max as usize {
+        let size = match connection.alias_max {
+            0 => self.scratch.frames.size(news, connection.wire, shape),
+            _ => frame_size(news, connection.wire, shape),
+        };
+        if size > connection.packet_size_max as usize {
             return Way::Drop(DropReason::TooLarge);
         }
         let full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;
@@ -160,6 +172,16 @@ impl Engine {
             .connections
             .get_mut(id)
             .expect("a session's connection is live");
+        if connection.alias_max != 0 {
+            let own = Own {
+                packet_id,
+                dup: false,
+                said: Said::Plain,
+            };
+            let written = self.send_alone(id, (shape, own), news, actions);
+            assert!(written, "its size was checked");
+            return;
+        }
         connection.sent += 1;
         let wire = connection.wire;
         let outbox = actions.send(id);
@@ -281,11 +303,7 @@ impl Engine {
     /// Sends the next unacknowledged delivery again; false when none may be sent.
     fn resend_one(&mut self, to: SessionId, id: ConnectionId, actions: &mut Actions) -> bool {
         let connection = self.connections.get(id).expect("a session's connection is live");
-        let (wire, window_max, size_max) = (
-            connection.wire,
-            connection.window_max,
-            connection.packet_size_max as usize,
-        );
+        let window_max = connection.window_max;
         let Some(window) = self
             .sessions
             .get_mut(to)
@@ -307,7 +325,7 @@ impl Engine {
             }
             Some(Resend::Publish(number, dup, outgoing)) => {
                 let outgoing = outgoing.clone();
-                if !self.send_kept(id, wire, size_max, &outgoing, (number, dup), actions) {
+                if !self.send_kept(id, &outgoing, (number, dup), actions) {
                     if let Some(window) = self
                         .sessions
                         .get_mut(to)
@@ -326,11 +344,7 @@ impl Engine {
     /// Sends the oldest message of the queue; false when none may be sent.
     fn dequeue_one(&mut self, to: SessionId, id: ConnectionId, actions: &mut Actions) -> bool {
         let connection = self.connections.get(id).expect("a session's connection is live");
-        let (wire, window_max, size_max) = (
-            connection.wire,
-            connection.window_max,
-            connection.packet_size_max as usize,
-        );
+        let (wire, window_max) = (connection.wire, connection.window_max);
         let Some(session) = self.sessions.get_mut(to) else {
             return false;
         };
@@ -354,7 +368,7 @@ impl Engine {
         }
         self.sessions.queued_bytes -= queue::cost(&outgoing);
         self.ease_if_caught_up(to, actions);
-        if !self.send_kept(id, wire, size_max, &outgoing, (number, false), actions) {
+        if !self.send_kept(id, &outgoing, (number, false), actions) {
             if let Some(window) = self
                 .sessions
                 .get_mut(to)
@@ -385,10 +399,8 @@ impl Engine {
     fn send_kept(
         &mut self,
         id: ConnectionId,
-        wire: Wire,
-        size_max: usize,
         outgoing: &Outgoing,
-        (number, dup): (u16, bool),
+        (packet_id, dup): (u16, bool),
         actions: &mut Actions,
     ) -> bool {
         let mut news = News::shared(&outgoing.message, self.now);
@@ -398,20 +410,58 @@ impl Engine {
             identifiers: outgoing.identifiers.as_deref().unwrap_or_default(),
             share: None,
         };
-        if frame_size(&news, wire, shape) > size_max {
+        let own = Own {
+            packet_id,
+            dup,
+            said: Said::Plain,
+        };
+        self.send_alone(id, (shape, own), &mut news, actions)
+    }
+
+    /// Sends a frame that no other client gets, its topic by an alias if the client allows that; false when it is larger
+    /// than the client takes.
+    fn send_alone(
+        &mut self,
+        id: ConnectionId,
+        (shape, mut own): (Shape<'_>, Own),
+        news: &mut News<'_>,
+        actions: &mut Actions,
+    ) -> bool {
+        let connection = self.connections.get(id).expect("the caller has looked at it");
+        let (wire, size_max) = (connection.wire, connection.packet_size_max as usize);
+        let size = frame_size(news, wire, shape);
+        if size > size_max {
             return false;
+        }
+        // Both the alias and a longer length of the properties must fit.
+        if connection.alias_max != 0 && size + ALIAS_BYTES_MAX <= size_max {
+            own.said = self.say_topic(id, news.topic);
         }
         let outbox = actions.send(id);
         let before = outbox.backlog();
         let reference_bytes = self.settings.limits.reference_bytes;
-        let written = write_once(&mut news, wire, shape, (number, dup), reference_bytes, outbox);
+        let written = write_once(news, wire, (shape, own), reference_bytes, outbox);
         assert!(written, "its size was checked");
         let bytes = outbox.backlog() - before;
-        self.count_sent(outgoing.qos, bytes);
+        self.count_sent(shape.qos, bytes);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.sent += 1;
         }
         true
+    }
+
+    /// How the topic of a packet is said that is written now: aliases are for topics that are longer than what they cost.
+    fn say_topic(&mut self, id: ConnectionId, topic: &str) -> Said {
+        let hasher = &self.alias_hasher;
+        let bytes_max = self.settings.limits.topic_alias_bytes;
+        match self.connections.get_mut(id) {
+            Some(connection) if topic.len() > ALIAS_BYTES => {
+                let aliases = connection.aliases.get_or_insert_default();
+                let told = aliases.told.get_or_insert_with(|| Told::new(hasher.clone()));
+                told.say(topic, connection.alias_max, bytes_max)
+            }
+            Some(_) | None => Said::Plain,
+        }
     }
 }
 

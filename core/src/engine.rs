@@ -69,6 +69,8 @@ pub struct Engine {
     /// Connections in the middle of an authentication exchange.
     pub(crate) exchanges: usize,
     pub(crate) random: u64,
+    /// Of the topics that have an alias on some connection.
+    pub(crate) alias_hasher: ahash::RandomState,
     pub(crate) draining: bool,
     pub(crate) stats: Stats,
 }
@@ -113,6 +115,7 @@ impl Engine {
             eased: VecDeque::new(),
             exchanges: 0,
             random: seed ^ u64::from(shard.0).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            alias_hasher: hasher(seed, 3),
             draining: false,
             stats: Stats::default(),
             settings,

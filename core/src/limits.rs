@@ -86,7 +86,7 @@ impl Default for Limits {
             retained_messages: 1_000_000,
             retained_bytes: 256 << 20,
             retained_expiry_s: 0,
-            topic_alias_bytes: 64 << 10,
+            topic_alias_bytes: 256 << 10,
             will_bytes: 256 << 20,
             slowed_publishers: 1 << 16,
             bans: 100_000,

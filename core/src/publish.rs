@@ -12,7 +12,7 @@ use crate::interest::ShardSet;
 use crate::limits::Limits;
 use crate::session::frame::{self, Frames, News, Shape};
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Message, Parcel, SessionId, ShardId};
-use ringwire_codec::mqtt::{Ack, Packet, PacketId, Property, Publish, QoS, ReasonCode};
+use ringwire_codec::mqtt::{Ack, Packet, PacketId, Property, PropertyList, Publish, QoS, ReasonCode};
 use ringwire_codec::topic;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use std::sync::Arc;
 pub(crate) enum Offer {
     /// Routed to whoever subscribes.
     Taken,
+    /// As that, but nobody does.
+    NoSubscribers,
     /// A shard that it needs is congested: offer it again when that shard is relieved.
     Congested(ShardId),
     /// An access rule said no; counted.
@@ -68,15 +70,80 @@ impl Engine {
         bytes: &[u8],
         actions: &mut Actions,
     ) -> Flow {
-        if let Some((reason, detail)) = objection(publish) {
-            return self.close(id, reason, detail.to_owned(), actions);
+        if publish.properties.is_empty() {
+            return self.publish_whole(id, publish, Some(bytes), actions);
         }
+        if publish.properties.subscription_identifier().is_some() {
+            let detail = "a Subscription Identifier from a client".to_owned();
+            return self.close(id, CloseReason::ProtocolError, detail, actions);
+        }
+        if self.mqtt_settings(id).check_payload_format && publish.check_payload().is_err() {
+            return self.refuse_payload(id, publish, actions);
+        }
+        match publish.properties.topic_alias() {
+            None => self.publish_whole(id, publish, Some(bytes), actions),
+            Some(alias) => self.publish_aliased(id, publish, alias, actions),
+        }
+    }
+
+    /// A PUBLISH with a Topic Alias: it sets the alias, or the alias stands for its topic (5.0 section 3.3.4).
+    fn publish_aliased(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        alias: u16,
+        actions: &mut Actions,
+    ) -> Flow {
+        let alias_max = self.mqtt_settings(id).max_topic_alias;
+        if alias > alias_max {
+            let detail = format!("Topic Alias {alias}, but Topic Alias Maximum is {alias_max}");
+            return self.close(id, CloseReason::TopicAliasInvalid, detail, actions);
+        }
+        let bytes_max = self.settings.limits.topic_alias_bytes;
+        let connection = self
+            .connections
+            .get_mut(id)
+            .expect("the packet is of a live connection");
+        // Taken out, because routing may close this connection too.
+        let mut heard = std::mem::take(&mut connection.aliases.get_or_insert_default().heard);
+        if !publish.topic.is_empty() && !heard.set(alias, publish.topic, bytes_max) {
+            let detail = format!("its topic aliases stand for more than {bytes_max} bytes");
+            return self.close(id, CloseReason::QuotaExceeded, detail, actions);
+        }
+        let Some(topic) = heard.topic(alias) else {
+            let detail = format!("Topic Alias {alias} was never set");
+            return self.close(id, CloseReason::ProtocolError, detail, actions);
+        };
+        let mut properties = PropertyList::default();
+        let whole = Publish {
+            topic,
+            properties: publish.properties.forwarded(&mut properties),
+            ..*publish
+        };
+        let flow = self.publish_whole(id, &whole, None, actions);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.aliases.get_or_insert_default().heard = heard;
+        }
+        flow
+    }
+
+    /// A PUBLISH whose topic is known. `bytes`: the packet, if it may leave as it came.
+    fn publish_whole(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        bytes: Option<&[u8]>,
+        actions: &mut Actions,
+    ) -> Flow {
         let connection = self
             .connections
             .get(id)
             .expect("the packet is of a live connection");
         let from = connection.session.expect("a greeted connection has a session");
         let wire = connection.wire;
+        if publish.qos > connection.qos_max || (publish.retain && !connection.retain_available) {
+            return self.not_supported(id, publish, actions);
+        }
         if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) {
             let incoming = self
                 .sessions
@@ -84,7 +151,7 @@ impl Engine {
                 .and_then(|session| session.incoming.as_deref());
             if incoming.is_some_and(|incoming| incoming.contains(packet_id.number())) {
                 // Sent again before its PUBREL: it was routed the first time [MQTT-4.3.3-10].
-                self.acknowledge(id, publish, ReasonCode::Success, actions);
+                self.acknowledge(id, publish, (ReasonCode::Success, ""), actions);
                 return Flow::Next;
             }
             let open = incoming.map_or(0, |incoming| incoming.len());
@@ -93,16 +160,18 @@ impl Engine {
                 return self.close(id, CloseReason::ReceiveMaximumExceeded, detail, actions);
             }
         }
-        let reason = match self.offer(from, publish, Some(frame::Packet { bytes, wire }), actions) {
-            Offer::Taken => ReasonCode::Success,
+        let packet = bytes.map(|bytes| frame::Packet { bytes, wire });
+        let answer = match self.offer(from, publish, packet, actions) {
+            Offer::Taken => (ReasonCode::Success, ""),
+            Offer::NoSubscribers => (ReasonCode::NoMatchingSubscribers, ""),
             Offer::Congested(shard) => {
                 self.wait_for(shard, id, actions);
                 return Flow::Hold;
             }
-            Offer::Denied => ReasonCode::NotAuthorized,
-            Offer::Refused(reason) => reason,
+            Offer::Denied => (ReasonCode::NotAuthorized, "an access rule forbids this topic"),
+            Offer::Refused(reason) => (reason, reason.name()),
             Offer::TooManyLevels if wire == Wire::V5 && publish.qos != QoS::AtMostOnce => {
-                ReasonCode::TopicNameInvalid
+                (ReasonCode::TopicNameInvalid, "the topic has too many levels")
             }
             Offer::TooManyLevels => {
                 let detail = format!(
@@ -114,12 +183,40 @@ impl Engine {
         };
         self.count_received(id, publish.qos);
         if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id)
-            && (reason == ReasonCode::Success || wire != Wire::V5)
+            && (!answer.0.is_failure() || wire != Wire::V5)
         {
             self.await_release(from, packet_id);
         }
-        self.acknowledge(id, publish, reason, actions);
+        self.acknowledge(id, publish, answer, actions);
         Flow::Next
+    }
+
+    /// The payload is not the UTF-8 that the publisher says (5.0 section 3.3.2.3.2).
+    #[cold]
+    fn refuse_payload(&mut self, id: ConnectionId, publish: &Publish<'_>, actions: &mut Actions) -> Flow {
+        self.stats.drops[DropReason::PayloadFormatInvalid as usize] += 1;
+        let why = "the payload is not UTF-8";
+        if publish.qos == QoS::AtMostOnce {
+            return self.close(id, CloseReason::PayloadFormatInvalid, why.to_owned(), actions);
+        }
+        self.count_received(id, publish.qos);
+        self.acknowledge(id, publish, (ReasonCode::PayloadFormatInvalid, why), actions);
+        Flow::Next
+    }
+
+    /// The listener takes no such publish, and CONNACK said so (5.0 sections 3.2.2.3.4 and 3.2.2.3.5).
+    #[cold]
+    fn not_supported(&mut self, id: ConnectionId, publish: &Publish<'_>, actions: &mut Actions) -> Flow {
+        let settings = self.mqtt_settings(id);
+        let (reason, detail) = if publish.qos > settings.max_qos_allowed {
+            let (qos, max) = (publish.qos as u8, settings.max_qos_allowed as u8);
+            let detail = format!("a PUBLISH of QoS {qos}, but Maximum QoS is {max}");
+            (CloseReason::QoSNotSupported, detail)
+        } else {
+            let detail = "a PUBLISH with RETAIN, but retained messages are not available".to_owned();
+            (CloseReason::RetainNotSupported, detail)
+        };
+        self.close(id, reason, detail, actions)
     }
 
     /// Routes what a client publishes, if it may and if it can be taken now. Any protocol.
@@ -171,9 +268,9 @@ impl Engine {
             return Offer::Congested(shard);
         }
         let mut news = News::borrowed(publish, packet, &publisher, self.now);
-        self.route(Some(from), targets, &mut news, actions);
+        let found = self.route(Some(from), targets, &mut news, actions);
         self.scratch.publisher = publisher;
-        Offer::Taken
+        if found { Offer::Taken } else { Offer::NoSubscribers }
     }
 
     /// A message of the administrator's. Always taken, if its topic is one that a client could publish to.
@@ -236,14 +333,14 @@ impl Engine {
         (blocked != 0).then(|| ShardId(blocked.trailing_zeros() as u16))
     }
 
-    /// Retains, posts and delivers.
+    /// Retains, posts and delivers. False when nobody subscribes.
     fn route(
         &mut self,
         from: Option<SessionId>,
         targets: ShardSet,
         news: &mut News<'_>,
         actions: &mut Actions,
-    ) {
+    ) -> bool {
         if news.retain {
             let home = self.placement.home(news.topic.as_bytes());
             if home == self.shard {
@@ -259,10 +356,11 @@ impl Engine {
             set &= set - 1;
             self.post(shard, news, Parcel::Publish, actions);
         }
-        let found = self.deliver_matches(from, news, actions);
-        if !found && targets.0 == 0 && !is_system(news.topic) {
+        let found = self.deliver_matches(from, news, actions) || targets.0 != 0;
+        if !found && !is_system(news.topic) {
             self.stats.drops[DropReason::NoSubscribers as usize] += 1;
         }
+        found
     }
 
     /// Posts to another shard; QoS 0 is dropped when its queue is full.
@@ -347,12 +445,13 @@ impl Engine {
         }
     }
 
-    /// PUBACK or PUBREC. A 3.x client cannot be told that a message was refused, and is told that it was taken.
+    /// PUBACK or PUBREC, with a reason string where it is a refusal. A 3.x client cannot be told that a message was
+    /// refused, and is told that it was taken.
     fn acknowledge(
         &mut self,
         id: ConnectionId,
         publish: &Publish<'_>,
-        reason: ReasonCode,
+        (reason, why): (ReasonCode, &str),
         actions: &mut Actions,
     ) {
         let Some(packet_id) = publish.packet_id else {
@@ -363,7 +462,14 @@ impl Engine {
             QoS::AtLeastOnce => Packet::PubAck,
             QoS::ExactlyOnce => Packet::PubRec,
         };
-        let packet = packet(Ack::new(packet_id, reason));
+        let mut properties = PropertyList::default();
+        if !why.is_empty() && self.tells_reasons(id, why.len()) {
+            properties.push(Property::ReasonString(why));
+        }
+        let packet = packet(Ack {
+            properties: properties.as_properties(),
+            ..Ack::new(packet_id, reason)
+        });
         if !self.defer(id, &packet, actions) {
             self.answer(id, &packet, actions);
         }
@@ -373,26 +479,6 @@ impl Engine {
 /// Levels of a topic name or filter.
 pub(crate) fn topic_levels(topic: &str) -> usize {
     topic.bytes().filter(|&byte| byte == b'/').count() + 1
-}
-
-/// What a client may not put into a PUBLISH.
-fn objection(publish: &Publish<'_>) -> Option<(CloseReason, &'static str)> {
-    for property in publish.properties.iter() {
-        if let Property::TopicAlias(_) = property {
-            let detail = "a Topic Alias, but Topic Alias Maximum is 0";
-            return Some((CloseReason::TopicAliasInvalid, detail));
-        }
-        if let Property::SubscriptionIdentifier(_) = property {
-            return Some((
-                CloseReason::ProtocolError,
-                "a Subscription Identifier from a client",
-            ));
-        }
-    }
-    if publish.topic.is_empty() {
-        return Some((CloseReason::ProtocolError, "neither topic nor Topic Alias"));
-    }
-    None
 }
 
 /// How many of the subscribers of a topic are sessions; behind them stand groups of shared subscriptions.

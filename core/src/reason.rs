@@ -70,6 +70,14 @@ reasons! {
         ReceiveMaximumExceeded = "receive_maximum_exceeded",
         /// An alias that was never set, or above the maximum.
         TopicAliasInvalid = "topic_alias_invalid",
+        /// A publish (or Will) of a higher QoS than the listener allows.
+        QoSNotSupported = "qos_not_supported",
+        /// A publish (or Will) with RETAIN on a listener without retained messages.
+        RetainNotSupported = "retain_not_supported",
+        /// A Subscription Identifier on a listener without them.
+        SubscriptionIdentifiersNotSupported = "subscription_identifiers_not_supported",
+        /// A payload that is not the UTF-8 that it is said to be.
+        PayloadFormatInvalid = "payload_format_invalid",
         /// A topic name or filter that is not allowed.
         TopicInvalid = "topic_invalid",
         /// A limit of the listener or the node was reached.
@@ -102,6 +110,8 @@ reasons! {
         NoSubscribers = "messages.dropped.no_subscribers",
         /// An access rule said no.
         NotAuthorized = "packets.publish.auth_error",
+        /// A payload that is not the UTF-8 that it is said to be.
+        PayloadFormatInvalid = "packets.publish.payload_format_error",
         /// An access rule said no to the subscription that the server makes for a device: nothing of it arrives.
         SubscribeNotAuthorized = "packets.subscribe.auth_error",
         /// `$delayed/...` beyond the limits of what may wait.

@@ -67,8 +67,8 @@ fn a_client_that_exceeds_the_receive_maximum_of_the_server_is_disconnected() {
         node.publish(peer, Version::V5, "t", b"", QoS::ExactlyOnce, id);
     }
     let expected = [
-        "pubrec #1 success",
-        "pubrec #2 success",
+        "pubrec #1 no_matching_subscribers",
+        "pubrec #2 no_matching_subscribers",
         "disconnect receive_maximum_exceeded",
     ];
     assert_eq!(node.take_words(peer, Version::V5), expected);
@@ -293,15 +293,16 @@ fn limits_on_connections_sessions_subscriptions_levels_and_ids_answer_with_their
 
 #[test]
 fn a_client_that_breaks_the_rules_hears_the_exact_reason() {
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 7] = [
         (
             &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 0, 0, 0, 0],
             "disconnect protocol_error",
         ),
         (
-            &[0x30, 7, 0, 1, b't', 3, 0x23, 0, 1],
+            &[0x30, 7, 0, 1, b't', 3, 0x23, 0, 65],
             "disconnect topic_alias_invalid",
         ),
+        (&[0x30, 6, 0, 0, 3, 0x23, 0, 1], "disconnect protocol_error"),
         (&[0x30, 6, 0, 1, b't', 2, 0x0B, 1], "disconnect protocol_error"),
         (&[0xF0, 0], "disconnect protocol_error"),
         (&[0xD0, 0], "disconnect protocol_error"),

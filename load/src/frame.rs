@@ -182,6 +182,7 @@ impl Head {
             qos,
             retain: false,
             topic,
+            topic_alias: 0,
             packet_id: 0,
             identifiers: &[],
             properties: &[],

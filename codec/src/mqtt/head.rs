@@ -15,8 +15,10 @@ pub struct PublishHead<'a> {
     pub qos: QoS,
     /// RETAIN flag of this delivery.
     pub retain: bool,
-    /// Topic name, at most 65,535 bytes.
+    /// Topic name, at most 65,535 bytes; empty where the alias stands for it.
     pub topic: &'a str,
+    /// Topic Alias, 0 for none; 5.0 only.
+    pub topic_alias: u16,
     /// Written when `qos` is above 0; 0 when it will be patched later.
     pub packet_id: u16,
     /// Subscription Identifiers, each 1 to 268,435,455; 5.0 only.
@@ -55,6 +57,10 @@ impl PublishHead<'_> {
                 out.push(0x0B);
                 put_variable(out, identifier as usize);
             }
+            if self.topic_alias != 0 {
+                out.push(0x23);
+                out.extend_from_slice(&self.topic_alias.to_be_bytes());
+            }
             out.extend_from_slice(self.properties);
         }
         Some(1 + variable_len(remaining) + 2 + self.topic.len())
@@ -64,7 +70,8 @@ impl PublishHead<'_> {
         let identifiers: usize = (self.identifiers.iter())
             .map(|&id| 1 + variable_len(id as usize))
             .sum();
-        identifiers + self.properties.len()
+        let alias = if self.topic_alias == 0 { 0 } else { 3 };
+        identifiers + alias + self.properties.len()
     }
 
     fn remaining(&self, version: Version) -> usize {
@@ -96,6 +103,7 @@ mod tests {
             qos: QoS::AtLeastOnce,
             retain: false,
             topic: "a/b",
+            topic_alias: 0,
             packet_id: 0x1234,
             identifiers: &[],
             properties: &[],
@@ -116,6 +124,7 @@ mod tests {
                 qos: QoS::AtLeastOnce,
                 retain: false,
                 topic: "a/b",
+                topic_alias: 0,
                 packet_id: 1,
                 identifiers: &[],
                 properties: &[],
@@ -130,12 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_stand_before_the_properties_of_the_message() {
+    fn identifiers_and_alias_stand_before_the_properties_of_the_message() {
         let head = PublishHead {
             dup: false,
             qos: QoS::AtMostOnce,
             retain: true,
             topic: "t",
+            topic_alias: 0x0203,
             packet_id: 0,
             identifiers: &[1, 200],
             properties: &[0x01, 0x01],
@@ -145,7 +155,9 @@ mod tests {
         head.encode(Version::V5, &mut out).unwrap();
         assert_eq!(
             out,
-            [0x31, 11, 0, 1, b't', 7, 0x0B, 1, 0x0B, 0xC8, 0x01, 0x01, 0x01]
+            [
+                0x31, 14, 0, 1, b't', 10, 0x0B, 1, 0x0B, 0xC8, 0x01, 0x23, 2, 3, 0x01, 0x01
+            ]
         );
         assert_eq!(head.packet_size(Version::V5), out.len());
     }

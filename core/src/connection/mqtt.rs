@@ -11,9 +11,7 @@ use super::{Flow, Wire};
 use crate::SessionId;
 use crate::settings::{Mqtt, Protocol};
 use crate::{Actions, CloseReason, ConnectionId, Engine};
-use ringwire_codec::mqtt::{
-    self, Ack, DecodeError, Decoded, Disconnect, Packet, Properties, Property, ReasonCode,
-};
+use ringwire_codec::mqtt::{self, Ack, DecodeError, Decoded, Disconnect, Packet, Properties, ReasonCode};
 use std::fmt::Write;
 
 /// Reason codes of undecodable bytes that have a close reason of their own; the others are malformed packets.
@@ -29,6 +27,9 @@ const NAMED: [(ReasonCode, CloseReason); 7] = [
     (ReasonCode::TopicAliasInvalid, CloseReason::TopicAliasInvalid),
     (ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId),
 ];
+
+/// More than a PUBACK, PUBREC or DISCONNECT has without its Reason String.
+const ANSWER_BYTES_MAX: usize = 16;
 
 impl Engine {
     /// Handles whole packets from the front of `bytes`; returns how many bytes need not be kept.
@@ -132,7 +133,7 @@ impl Engine {
             return;
         }
         let detail = hex(&format!("{error} (offset {offset})"), bytes);
-        self.refuse_greeting(id, code, actions);
+        self.refuse_greeting(id, error, bytes, actions);
         self.close(id, reason, detail, actions);
     }
 
@@ -158,6 +159,16 @@ impl Engine {
         self.stats.bytes_sent += size as u64;
         self.stats.packets_sent += 1;
         true
+    }
+
+    /// True when an answer to this client may have a Reason String of so many bytes beside its reason codes: the client
+    /// wants them (5.0 section 3.1.2.11.7), and the packet stays within its Maximum Packet Size [MQTT-3.4.2-2].
+    pub(crate) fn tells_reasons(&self, id: ConnectionId, bytes: usize) -> bool {
+        self.connections.get(id).is_some_and(|connection| {
+            connection.wire == Wire::V5
+                && connection.problem_information
+                && bytes + ANSWER_BYTES_MAX <= connection.packet_size_max as usize
+        })
     }
 
     /// Sends what a client asked for; one that does not read its answers is not read either.
@@ -228,12 +239,8 @@ impl Engine {
         actions: &mut Actions,
     ) -> Flow {
         let cap = self.mqtt_settings(id).session_expiry_s;
-        let expiry_s = disconnect.properties.iter().find_map(|property| {
-            let Property::SessionExpiryInterval(seconds) = property else {
-                return None;
-            };
-            Some(seconds.min(cap))
-        });
+        let expiry_s = disconnect.properties.session_expiry_interval();
+        let expiry_s = expiry_s.map(|seconds| seconds.min(cap));
         if let (Some(expiry_s), Some(session)) = (expiry_s, self.sessions.get_mut(session_id)) {
             if session.expiry_s == 0 && expiry_s != 0 {
                 // A session without expiry cannot get one now (5.0 section 3.14.2.2.2).

@@ -101,7 +101,7 @@ impl Engine {
         };
         let offer = self.offer(from, &publish, None, actions);
         let flow = match offer {
-            Offer::Taken => Flow::Next,
+            Offer::Taken | Offer::NoSubscribers => Flow::Next,
             Offer::Congested(shard) => {
                 self.wait_for(shard, id, actions);
                 Flow::Hold

@@ -4,6 +4,7 @@
 //! the one shared copy. Frames are made when the first receiver of their kind is met and copied to all others.
 
 use crate::connection::Wire;
+use crate::connection::aliases::Said;
 use crate::message::Parts;
 use crate::message::expiry;
 use crate::session::shares::ShareId;
@@ -185,7 +186,16 @@ impl Frames {
                 let at = start + made.packet_id_at as usize;
                 out.buffer[at..at + 2].copy_from_slice(&packet_id.to_be_bytes());
             }
-        } else if encode(news, wire, shape, packet_id, large, &mut out.buffer).is_none() {
+        } else if encode(
+            news,
+            wire,
+            (shape, Said::Plain),
+            packet_id,
+            large,
+            &mut out.buffer,
+        )
+        .is_none()
+        {
             return false;
         }
         if large {
@@ -214,7 +224,7 @@ impl Frames {
                         .extend_from_slice(&packet.bytes[..packet.bytes.len() - apart]);
                     at
                 }
-                None => encode(news, wire, shape, 0, large, &mut self.buffer)?,
+                None => encode(news, wire, (shape, Said::Plain), 0, large, &mut self.buffer)?,
             };
         let made = Made {
             start: u32::try_from(start).ok()?,
@@ -240,7 +250,7 @@ fn slot(wire: Wire, shape: Shape<'_>) -> usize {
 fn encode(
     news: &News<'_>,
     wire: Wire,
-    shape: Shape<'_>,
+    (shape, said): (Shape<'_>, Said),
     packet_id: u16,
     large: bool,
     out: &mut Vec<u8>,
@@ -258,7 +268,7 @@ fn encode(
         }
         return Some(0);
     }
-    let at = head(news, shape, packet_id).encode(wire.version(), out)?;
+    let at = head(news, (shape, said), packet_id).encode(wire.version(), out)?;
     if let (Some(left_s), Wire::V5) = (news.left_s, wire)
         && let Some(value_at) = Properties::from_validated(news.properties).message_expiry_interval_at()
     {
@@ -278,12 +288,18 @@ fn left_s(expires: Time, now: Time) -> u32 {
 }
 
 /// The head of the PUBLISH for one receiver.
-fn head<'n>(news: &'n News<'_>, shape: Shape<'n>, packet_id: u16) -> PublishHead<'n> {
+fn head<'n>(news: &'n News<'_>, (shape, said): (Shape<'n>, Said), packet_id: u16) -> PublishHead<'n> {
+    let (topic, topic_alias) = match said {
+        Said::Plain => (news.topic, 0),
+        Said::Set(alias) => (news.topic, alias),
+        Said::Alias(alias) => ("", alias),
+    };
     PublishHead {
         dup: false,
         qos: shape.qos,
         retain: shape.retain,
-        topic: news.topic,
+        topic,
+        topic_alias,
         packet_id,
         identifiers: shape.identifiers,
         properties: news.properties,
@@ -297,26 +313,43 @@ pub(crate) fn frame_size(news: &News<'_>, wire: Wire, shape: Shape<'_>) -> usize
         Wire::Private if news.payload.len() > ringwire_codec::private::PAYLOAD_BYTES_MAX => usize::MAX,
         Wire::Private => 3 + news.payload.len(),
         Wire::Greeting | Wire::V31 | Wire::V311 | Wire::V5 => {
-            head(news, shape, 0).packet_size(wire.version())
+            head(news, (shape, Said::Plain), 0).packet_size(wire.version())
         }
     }
+}
+
+/// What only one receiver's frame has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    /// 0 for none.
+    pub(crate) packet_id: u16,
+    pub(crate) dup: bool,
+    pub(crate) said: Said,
 }
 
 /// Appends a frame that no other receiver shares. False when the wire cannot say it.
 pub(crate) fn write_once(
     news: &mut News<'_>,
     wire: Wire,
-    shape: Shape<'_>,
-    (packet_id, dup): (u16, bool),
+    (shape, own): (Shape<'_>, Own),
     reference_bytes: usize,
     out: &mut Outbox,
 ) -> bool {
     let large = news.payload.len() >= reference_bytes;
     let start = out.buffer.len();
-    if encode(news, wire, shape, packet_id, large, &mut out.buffer).is_none() {
+    if encode(
+        news,
+        wire,
+        (shape, own.said),
+        own.packet_id,
+        large,
+        &mut out.buffer,
+    )
+    .is_none()
+    {
         return false;
     }
-    if dup {
+    if own.dup {
         out.buffer[start] |= DUP;
     }
     if large {

@@ -6,12 +6,14 @@ use super::super::{Flow, Wire};
 use super::auth::Proof;
 use crate::connect::{Greeting, Refusal};
 use crate::message::Parts;
+use crate::placeholder::{self, Names};
 use crate::publish::topic_levels;
-use crate::settings::Mqtt;
+use crate::settings::{Announced, Mqtt};
 use crate::will::Will;
 use crate::{Actions, CloseReason, ConnectionId, Engine, Message};
 use ringwire_codec::mqtt::{
-    ConnAck, Connect, Packet, Properties, Property, PropertyList, ReasonCode, Version, Will as WillPacket,
+    ConnAck, Connect, DecodeError, Packet, Property, PropertyList, QoS, ReasonCode, Version,
+    Will as WillPacket,
 };
 use std::sync::Arc;
 
@@ -23,25 +25,23 @@ struct Asked {
     expiry_s: Option<u32>,
     receive_maximum: u16,
     packet_size_max: u32,
+    topic_alias_maximum: u16,
+    response_information: bool,
+    problem_information: bool,
 }
 
 impl Asked {
     fn of(connect: &Connect<'_>) -> Self {
-        let mut asked = Self {
-            expiry_s: None,
-            receive_maximum: u16::MAX,
-            packet_size_max: PACKET_SIZE_MAX,
-        };
-        for property in connect.properties.iter() {
-            if let Property::SessionExpiryInterval(seconds) = property {
-                asked.expiry_s = Some(seconds);
-            } else if let Property::ReceiveMaximum(maximum) = property {
-                asked.receive_maximum = maximum;
-            } else if let Property::MaximumPacketSize(size) = property {
-                asked.packet_size_max = size.min(PACKET_SIZE_MAX);
-            }
+        let properties = &connect.properties;
+        Self {
+            expiry_s: properties.session_expiry_interval(),
+            receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
+            packet_size_max: (properties.maximum_packet_size())
+                .map_or(PACKET_SIZE_MAX, |size| size.min(PACKET_SIZE_MAX)),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            response_information: properties.request_response_information() == Some(true),
+            problem_information: properties.request_problem_information() != Some(false),
         }
-        asked
     }
 }
 
@@ -69,6 +69,10 @@ impl Engine {
             connection.wire = wire;
             // A refusal too keeps to it [MQTT-3.1.2-24].
             connection.packet_size_max = asked.packet_size_max;
+            connection.problem_information = asked.problem_information;
+            connection.alias_max = asked.topic_alias_maximum.min(settings.max_topic_alias_broker);
+            connection.qos_max = settings.max_qos_allowed;
+            connection.retain_available = settings.retain_available;
         }
         if let Some((code, reason)) = objection(connect, &settings, self.settings.limits.topic_levels) {
             return self.turn_away(id, code, reason, actions);
@@ -114,6 +118,10 @@ impl Engine {
         let mut properties = PropertyList::default();
         if connect.version == Version::V5 {
             self.announce(&settings, &mut properties);
+            if asked.response_information && !settings.response_information.is_empty() {
+                let information = self.response_information(id, &settings.response_information);
+                properties.push(Property::ResponseInformation(&information));
+            }
             if asked.expiry_s.is_some_and(|asked| asked != expiry_s) {
                 properties.push(Property::SessionExpiryInterval(expiry_s));
             }
@@ -153,10 +161,6 @@ impl Engine {
             Version::V31 | Version::V311 if connect.clean_start => 0,
             Version::V31 | Version::V311 => settings.session_expiry_s,
         };
-        let cap = settings.max_keepalive_s;
-        let imposed = connect.version == Version::V5
-            && cap != 0
-            && (connect.keep_alive == 0 || connect.keep_alive > cap);
         Greeting {
             wire: Wire::from(connect.version),
             client_id,
@@ -165,7 +169,7 @@ impl Engine {
             is_proved: false,
             clean_start: connect.clean_start,
             expiry_s,
-            keepalive_s: if imposed { cap } else { connect.keep_alive },
+            keepalive_s: keepalive_s(connect, settings),
             will: connect
                 .will
                 .as_ref()
@@ -176,17 +180,61 @@ impl Engine {
         }
     }
 
-    /// What this server does differently from the standard's defaults.
+    /// What this server does differently from the standard's defaults, as far as the listener tells it.
     fn announce(&self, settings: &Mqtt, properties: &mut PropertyList) {
-        if self.settings.limits.receive_maximum != u16::MAX {
-            properties.push(Property::ReceiveMaximum(self.settings.limits.receive_maximum));
+        let receive_maximum = self.settings.limits.receive_maximum;
+        for announced in &settings.announce {
+            let (differs, property) = match announced {
+                Announced::ReceiveMaximum => (
+                    receive_maximum != u16::MAX,
+                    Property::ReceiveMaximum(receive_maximum),
+                ),
+                Announced::MaximumPacketSize => (
+                    settings.max_packet_size < PACKET_SIZE_MAX,
+                    Property::MaximumPacketSize(settings.max_packet_size),
+                ),
+                Announced::TopicAliasMaximum => (
+                    settings.max_topic_alias != 0,
+                    Property::TopicAliasMaximum(settings.max_topic_alias),
+                ),
+                Announced::MaximumQoS => (
+                    settings.max_qos_allowed != QoS::ExactlyOnce,
+                    Property::MaximumQoS(settings.max_qos_allowed as u8),
+                ),
+                Announced::RetainAvailable => (!settings.retain_available, Property::RetainAvailable(false)),
+                Announced::WildcardSubscription => (
+                    !settings.wildcard_subscription,
+                    Property::WildcardSubscriptionAvailable(false),
+                ),
+                Announced::SharedSubscription => (
+                    !settings.shared_subscription,
+                    Property::SharedSubscriptionAvailable(false),
+                ),
+                Announced::SubscriptionIdentifiers => (
+                    !settings.subscription_identifiers,
+                    Property::SubscriptionIdentifierAvailable(false),
+                ),
+            };
+            if differs {
+                properties.push(property);
+            }
         }
-        if settings.max_packet_size < PACKET_SIZE_MAX {
-            properties.push(Property::MaximumPacketSize(settings.max_packet_size));
+    }
+
+    /// What a client may build its response topics on (5.0 section 3.2.2.3.15).
+    fn response_information(&self, id: ConnectionId, template: &str) -> String {
+        let session = (self.connections.get(id))
+            .and_then(|connection| connection.session)
+            .and_then(|session| self.sessions.get(session));
+        let mut text = String::new();
+        if let Some(session) = session {
+            let names = Names {
+                client_id: std::str::from_utf8(&session.client_id).unwrap_or_default(),
+                username: session.username.as_deref(),
+            };
+            placeholder::fill(template, names, &mut text);
         }
-        if !settings.shared_subscription {
-            properties.push(Property::SharedSubscriptionAvailable(false));
-        }
+        text
     }
 
     /// Its address is banned: nothing else is looked at.
@@ -205,30 +253,64 @@ impl Engine {
         reason: CloseReason,
         actions: &mut Actions,
     ) -> Flow {
-        let connack = ConnAck {
-            session_present: false,
-            reason: code,
-            properties: Properties::EMPTY,
-        };
-        self.send_packet(id, &Packet::ConnAck(connack), actions);
-        if let Some(connection) = self.connections.get_mut(id) {
-            // A refused client gets no DISCONNECT after its CONNACK.
-            connection.wire = Wire::Greeting;
-        }
+        self.refuse_connect(id, code, code.name(), actions);
         self.close(id, reason, code.name().to_owned(), actions)
     }
 
-    /// A CONNECT that cannot be read is answered where the standard asks for an answer: its version is not spoken.
-    pub(super) fn refuse_greeting(&mut self, id: ConnectionId, code: ReasonCode, actions: &mut Actions) {
-        let greeting = self.connections.get(id).is_some_and(|c| c.wire == Wire::Greeting);
-        if greeting && code == ReasonCode::UnsupportedProtocolVersion {
-            let connack = ConnAck {
-                session_present: false,
-                reason: code,
-                properties: Properties::EMPTY,
-            };
-            self.send_packet(id, &Packet::ConnAck(connack), actions);
+    /// Sends a CONNACK with a failure, and no DISCONNECT after it.
+    fn refuse_connect(&mut self, id: ConnectionId, code: ReasonCode, why: &str, actions: &mut Actions) {
+        let mut properties = PropertyList::default();
+        if self.tells_reasons(id, why.len()) {
+            properties.push(Property::ReasonString(why));
         }
+        let connack = ConnAck {
+            session_present: false,
+            reason: code,
+            properties: properties.as_properties(),
+        };
+        self.send_packet(id, &Packet::ConnAck(connack), actions);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.wire = Wire::Greeting;
+        }
+    }
+
+    /// A CONNECT that cannot be read: a 5.0 client is told why (5.0 section 4.13), a client of another version only that
+    /// its version is not spoken.
+    pub(super) fn refuse_greeting(
+        &mut self,
+        id: ConnectionId,
+        error: DecodeError,
+        bytes: &[u8],
+        actions: &mut Actions,
+    ) {
+        let code = error.reason_code();
+        let claims_v5 = Connect::claimed_version(bytes) == Some(Version::V5);
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if connection.wire != Wire::Greeting {
+            return;
+        }
+        if claims_v5 {
+            connection.wire = Wire::V5;
+        } else if code != ReasonCode::UnsupportedProtocolVersion {
+            return;
+        }
+        self.refuse_connect(id, code, error.name(), actions);
+    }
+}
+
+/// The keep alive that holds: a 5.0 client may be given another than it asks for (Server Keep Alive).
+fn keepalive_s(connect: &Connect<'_>, settings: &Mqtt) -> u16 {
+    let asked = connect.keep_alive;
+    if connect.version != Version::V5 {
+        return asked;
+    }
+    let given = settings.server_keepalive_s.unwrap_or(asked);
+    match settings.max_keepalive_s {
+        0 => given,
+        cap if given == 0 || given > cap => cap,
+        _ => given,
     }
 }
 
@@ -236,6 +318,20 @@ impl Engine {
 fn objection(connect: &Connect<'_>, settings: &Mqtt, levels_max: usize) -> Option<(ReasonCode, CloseReason)> {
     if connect.client_id.len() > settings.max_clientid_len {
         return Some((ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId));
+    }
+    if let Some(will) = &connect.will {
+        if will.qos > settings.max_qos_allowed {
+            return Some((ReasonCode::QoSNotSupported, CloseReason::QoSNotSupported));
+        }
+        if will.retain && !settings.retain_available {
+            return Some((ReasonCode::RetainNotSupported, CloseReason::RetainNotSupported));
+        }
+        if settings.check_payload_format && !will_is_what_it_says(will) {
+            return Some((
+                ReasonCode::PayloadFormatInvalid,
+                CloseReason::PayloadFormatInvalid,
+            ));
+        }
     }
     let will_levels = connect.will.as_ref().map_or(0, |will| topic_levels(will.topic));
     if will_levels > levels_max {
@@ -251,6 +347,11 @@ fn objection(connect: &Connect<'_>, settings: &Mqtt, levels_max: usize) -> Optio
         return Some((ReasonCode::ClientIdentifierNotValid, CloseReason::InvalidClientId));
     }
     None
+}
+
+/// Whether a Will's payload is the UTF-8 that it is said to be.
+fn will_is_what_it_says(will: &WillPacket<'_>) -> bool {
+    will.properties.payload_format_indicator() != Some(true) || std::str::from_utf8(will.payload).is_ok()
 }
 
 /// The Will as it will be published, without the properties that are the server's own.

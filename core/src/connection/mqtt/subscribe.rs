@@ -11,11 +11,12 @@ use crate::index::FilterId;
 use crate::session::shares::ShareId;
 use crate::settings::Mqtt;
 use crate::share::Grant;
-use crate::{Actions, ConnectionId, Engine};
+use crate::{Actions, CloseReason, ConnectionId, Engine};
 use ringwire_codec::mqtt::{
-    Packet, PacketId, Properties, Property, ReasonCode, SubAck, Subscribe, SubscribeFilter, UnsubAck,
-    Unsubscribe,
+    Packet, PacketId, Properties, Property, PropertyList, QoS, ReasonCode, SubAck, Subscribe,
+    SubscribeFilter, UnsubAck, Unsubscribe,
 };
+use ringwire_codec::topic;
 use smallvec::SmallVec;
 
 /// A SUBSCRIBE on its way to its SUBACK.
@@ -71,6 +72,8 @@ impl Joining {
 /// Kinds of subscriptions that a listener allows.
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
+    qos: QoS,
+    wildcards: bool,
     shared: bool,
     exclusive: bool,
 }
@@ -78,6 +81,8 @@ struct Allowed {
 impl Allowed {
     fn by(settings: &Mqtt) -> Self {
         Self {
+            qos: settings.max_qos_allowed,
+            wildcards: settings.wildcard_subscription,
             shared: settings.shared_subscription,
             exclusive: settings.exclusive_subscription,
         }
@@ -100,17 +105,17 @@ impl Engine {
         subscribe: &Subscribe<'_>,
         actions: &mut Actions,
     ) -> Flow {
-        let identifier = (subscribe.properties.iter())
-            .find_map(|property| {
-                let Property::SubscriptionIdentifier(identifier) = property else {
-                    return None;
-                };
-                Some(identifier)
-            })
-            .unwrap_or(0);
-        let allowed = Allowed::by(self.mqtt_settings(id));
+        let identifier = subscribe.properties.subscription_identifier().unwrap_or(0);
+        let settings = self.mqtt_settings(id);
+        if identifier != 0 && !settings.subscription_identifiers {
+            let reason = CloseReason::SubscriptionIdentifiersNotSupported;
+            let detail = "a Subscription Identifier, but they are not available".to_owned();
+            return self.close(id, reason, detail, actions);
+        }
+        let allowed = Allowed::by(settings);
         let mut joining = Joining::new(subscribe.packet_id);
-        for entry in subscribe.filters.iter() {
+        for mut entry in subscribe.filters.iter() {
+            entry.options.qos = entry.options.qos.min(allowed.qos);
             let outcome = self.subscribe_entry(session, allowed, (&entry, identifier), actions);
             joining.push(outcome);
         }
@@ -147,6 +152,9 @@ impl Engine {
         (entry, identifier): (&SubscribeFilter<'_>, u32),
         actions: &mut Actions,
     ) -> Result<Grant, ReasonCode> {
+        if !allowed.wildcards && topic::has_wildcard(entry.filter) {
+            return Err(ReasonCode::WildcardSubscriptionsNotSupported);
+        }
         let Some(name) = GroupName::parse(entry.filter) else {
             let (granted, recall) = self.subscribe(session, entry, identifier)?;
             return Ok(Grant::Now(granted, recall));
@@ -188,9 +196,23 @@ impl Engine {
         joining: &Joining,
         actions: &mut Actions,
     ) {
+        let codes = joining
+            .reasons
+            .iter()
+            .filter_map(|&code| ReasonCode::from_number(code));
+        let refused = codes
+            .filter(|code| code.is_failure())
+            .map(ReasonCode::name)
+            .next();
+        let mut properties = PropertyList::default();
+        if let Some(why) = refused
+            && self.tells_reasons(id, why.len() + joining.reasons.len())
+        {
+            properties.push(Property::ReasonString(why));
+        }
         let suback = Packet::SubAck(SubAck {
             packet_id: joining.packet_id,
-            properties: Properties::EMPTY,
+            properties: properties.as_properties(),
             reasons: &joining.reasons,
         });
         self.answer(id, &suback, actions);
