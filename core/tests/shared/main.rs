@@ -2,6 +2,7 @@
 //! goes, and that nothing is left behind.
 
 mod exclusive;
+mod history;
 mod joining;
 mod leaving;
 #[path = "../node/mod.rs"]
