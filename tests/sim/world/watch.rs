@@ -85,6 +85,10 @@ impl World {
             | CloseReason::QuotaExceeded
             | CloseReason::ServerBusy
             | CloseReason::Banned
+            | CloseReason::QoSNotSupported
+            | CloseReason::RetainNotSupported
+            | CloseReason::SubscriptionIdentifiersNotSupported
+            | CloseReason::PayloadFormatInvalid
             | CloseReason::NotSupported => false,
         }
     }
@@ -125,7 +129,8 @@ impl World {
             | DropReason::TopicInvalid
             | DropReason::RetainedFull
             | DropReason::GroupEnded
-            | DropReason::ReturnedTooOften => {}
+            | DropReason::ReturnedTooOften
+            | DropReason::PayloadFormatInvalid => {}
         }
     }
 
