@@ -259,7 +259,20 @@ fn the_version_of_a_connect_is_known_before_the_rest_is_right() {
         Connect::claimed_version(b"\x10\x7F\x00\x04MQTT\x04"),
         Some(Version::V311)
     );
-    assert_eq!(Connect::claimed_version(b"\x10\x7F\x00\x04MQTT\x84"), None);
+    for (level, version) in [
+        (0x84, Version::V311),
+        (0x83, Version::V31),
+        (6, Version::V5),
+        (0x85, Version::V5),
+    ] {
+        let mut bytes = b"\x10\x7F\x00\x04MQTT".to_vec();
+        bytes.push(level);
+        assert_eq!(Connect::claimed_version(&bytes), Some(version), "{level:#04x}");
+    }
+    assert_eq!(
+        Connect::claimed_version(b"\x10\x7F\x00\x04mqtt\x05"),
+        Some(Version::V5)
+    );
     assert_eq!(Connect::claimed_version(b"\x10\x7F\x00\x04MQTT"), None);
     assert_eq!(Connect::claimed_version(b"\x30\x7F\x00\x04MQTT\x04"), None);
     assert_eq!(Connect::claimed_version(b"\x10\xFF\xFF\xFF\xFF"), None);

@@ -79,15 +79,22 @@ impl<'a> Connect<'a> {
         })
     }
 
-    /// The version that a CONNECT asks for, whatever else is wrong with it, so that its sender can be refused in words
-    /// that it knows. `None` when it gets no further than that, or asks for a version that is not spoken.
+    /// The version in whose words the sender of a CONNECT can be refused, whatever is wrong with it: by its protocol level,
+    /// whatever the protocol's name. Who asks for a later version than 5 is told in 5.0 that it is not spoken; the highest
+    /// bit is a bridge's of 3.x and says nothing. `None` when the packet gets no further than that.
     pub fn claimed_version(bytes: &[u8]) -> Option<Version> {
         let (&first, rest) = bytes.split_first()?;
         let remaining = Variable::decode(rest, 1).ok()??;
         if first >> 4 != PacketType::Connect as u8 {
             return None;
         }
-        decode_version(&mut Reader::new(bytes, 1 + remaining.len)).ok()
+        let mut reader = Reader::new(bytes, 1 + remaining.len);
+        reader.binary().ok()?;
+        Some(match reader.byte().ok()? & 0x7F {
+            0..=3 => Version::V31,
+            4 => Version::V311,
+            _ => Version::V5,
+        })
     }
 
     /// Appends the packet in its own version.

@@ -11,7 +11,9 @@ use super::{Flow, Wire};
 use crate::SessionId;
 use crate::settings::{Mqtt, Protocol};
 use crate::{Actions, CloseReason, ConnectionId, Engine};
-use ringwire_codec::mqtt::{self, Ack, DecodeError, Decoded, Disconnect, Packet, Properties, ReasonCode};
+use ringwire_codec::mqtt::{
+    self, Ack, DecodeError, Decoded, Disconnect, Packet, PacketId, Property, PropertyList, ReasonCode,
+};
 use std::fmt::Write;
 
 /// Reason codes of undecodable bytes that have a close reason of their own; the others are malformed packets.
@@ -204,22 +206,41 @@ impl Engine {
             }
             return;
         }
-        let reason = match window.is_some_and(|window| window.release(number)) {
-            true => ReasonCode::Success,
-            false => ReasonCode::PacketIdentifierNotFound,
-        };
-        self.answer(id, &Packet::PubRel(Ack { reason, ..plain(ack) }), actions);
+        let known = window.is_some_and(|window| window.release(number));
+        let mut scratch = PropertyList::default();
+        let ack = self.next_step(id, (ack.packet_id, known), &mut scratch);
+        self.answer(id, &Packet::PubRel(ack), actions);
     }
 
     /// PUBREL: the packet id of a QoS 2 publish is free again.
     fn released(&mut self, id: ConnectionId, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {
         let session = self.sessions.get_mut(session_id);
         let incoming = session.and_then(|session| session.incoming.as_mut());
-        let reason = match incoming.is_some_and(|incoming| incoming.remove(ack.packet_id.number())) {
-            true => ReasonCode::Success,
-            false => ReasonCode::PacketIdentifierNotFound,
-        };
-        self.answer(id, &Packet::PubComp(Ack { reason, ..plain(ack) }), actions);
+        let known = incoming.is_some_and(|incoming| incoming.remove(ack.packet_id.number()));
+        let mut scratch = PropertyList::default();
+        let ack = self.next_step(id, (ack.packet_id, known), &mut scratch);
+        self.answer(id, &Packet::PubComp(ack), actions);
+    }
+
+    /// The next step of a QoS 2 delivery; 0x92 when its packet id is not known (any more).
+    fn next_step<'p>(
+        &self,
+        id: ConnectionId,
+        (packet_id, known): (PacketId, bool),
+        properties: &'p mut PropertyList,
+    ) -> Ack<'p> {
+        if known {
+            return Ack::success(packet_id);
+        }
+        let reason = ReasonCode::PacketIdentifierNotFound;
+        if self.tells_reasons(id, reason.name().len()) {
+            properties.push(Property::ReasonString(reason.name()));
+        }
+        Ack {
+            packet_id,
+            reason,
+            properties: properties.as_properties(),
+        }
     }
 
     fn completed(&mut self, session_id: SessionId, ack: &Ack<'_>, actions: &mut Actions) {
@@ -256,15 +277,6 @@ impl Engine {
             CloseReason::DisconnectWithWill
         };
         self.close(id, reason, String::new(), actions)
-    }
-}
-
-/// An acknowledgement of the same packet id, without reason or properties.
-fn plain(ack: &Ack<'_>) -> Ack<'static> {
-    Ack {
-        packet_id: ack.packet_id,
-        reason: ReasonCode::Success,
-        properties: Properties::EMPTY,
     }
 }
 

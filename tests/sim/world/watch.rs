@@ -81,6 +81,10 @@ impl World {
             | CloseReason::NotAuthorized
             | CloseReason::ReceiveMaximumExceeded
             | CloseReason::TopicAliasInvalid
+            | CloseReason::QoSNotSupported
+            | CloseReason::RetainNotSupported
+            | CloseReason::SubscriptionIdentifiersNotSupported
+            | CloseReason::PayloadFormatInvalid
             | CloseReason::TopicInvalid
             | CloseReason::QuotaExceeded
             | CloseReason::ServerBusy
