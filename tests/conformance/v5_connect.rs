@@ -53,6 +53,108 @@ fn mqtt_3_1_0_2_a_second_connect_is_a_protocol_error() {
 }
 
 #[test]
+fn mqtt_3_1_2_1_another_protocol_name_is_an_unsupported_version() {
+    let server = Server::shared();
+    for name in ["MQTt", "mqtt", "MQT", "MQTT5", "MQIsdp", "HTTP", ""] {
+        let mut client = server.send(&format!("10 <'{name}' 05 02 0000 <> 'c-3.1.2-1'>"));
+        client.expect_refused(0x84);
+    }
+}
+
+#[test]
+fn mqtt_3_1_2_2_another_version_is_unsupported() {
+    // In the words of 5.0 for what may come after it.
+    let server = Server::shared();
+    for version in ["06", "07", "55", "85", "FF"] {
+        let mut client = server.send(&format!("10 <'MQTT' {version} 02 0000 <> 'c-3.1.2-2'>"));
+        client.expect_refused(0x84);
+    }
+}
+
+#[test]
+fn mqtt_3_1_2_3_the_reserved_flag_is_malformed() {
+    let server = Server::shared();
+    let connects = [0x03, 0x01].map(|flags| connect_v5("c-3.1.2-3", flags, "<>", ""));
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_9_will_properties_topic_and_payload_are_there_with_the_will_flag() {
+    let server = Server::shared();
+    let present = connect_v5("c-3.1.2-9", 0x06, "<>", WILL);
+    server.send(&present).expect_accepted();
+    let absent = ["", "<>", "<> 't-will'", "'t-will' (`gone`)", "<> 't-will' 00"];
+    let connects = absent.map(|rest| connect_v5("c-3.1.2-9", 0x06, "<>", rest));
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_11_a_will_qos_without_a_will_is_malformed() {
+    let server = Server::shared();
+    let connects = [0x0A, 0x12, 0x1A].map(|flags| connect_v5("c-3.1.2-11", flags, "<>", ""));
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_12_a_will_qos_of_3_is_malformed() {
+    let server = Server::shared();
+    for flags in [0x06, 0x0E, 0x16] {
+        server.v5_as("c-3.1.2-12", flags, "<>", WILL);
+    }
+    each_is_refused(&server, &[connect_v5("c-3.1.2-12", 0x1E, "<>", WILL)], 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_13_will_retain_without_a_will_is_malformed() {
+    let server = Server::shared();
+    each_is_refused(&server, &[connect_v5("c-3.1.2-13", 0x22, "<>", "")], 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_16_a_user_name_without_its_flag_is_malformed() {
+    let server = Server::shared();
+    let connects = [
+        connect_v5("c-3.1.2-16", 0x02, "<>", "'user'"),
+        // With the Password Flag alone it would be the password, and the password is left over.
+        connect_v5("c-3.1.2-16", 0x42, "<>", "'user' 'secret'"),
+    ];
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_17_a_user_name_flag_without_a_user_name_is_malformed() {
+    let server = Server::shared();
+    server.v5_as("c-3.1.2-17", 0x82, "<>", "'user'");
+    server.v5_as("c-3.1.2-17", 0x82, "<>", "''");
+    let connects = [
+        connect_v5("c-3.1.2-17", 0x82, "<>", ""),
+        connect_v5("c-3.1.2-17", 0x86, "<>", WILL),
+    ];
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_18_a_password_without_its_flag_is_malformed() {
+    let server = Server::shared();
+    let connect = connect_v5("c-3.1.2-18", 0x82, "<>", "'user' 'secret'");
+    each_is_refused(&server, &[connect], 0x81);
+}
+
+#[test]
+fn mqtt_3_1_2_19_a_password_flag_without_a_password_is_malformed() {
+    let server = Server::shared();
+    server.v5_as("c-3.1.2-19", 0xC2, "<>", "'user' 'secret'");
+    // 5.0 allows it without a user name, and any bytes.
+    server.v5_as("c-3.1.2-19", 0x42, "<>", "(00FF)");
+    let connects = [
+        connect_v5("c-3.1.2-19", 0xC2, "<>", "'user'"),
+        connect_v5("c-3.1.2-19", 0x42, "<>", ""),
+        connect_v5("c-3.1.2-19", 0xC2, "<>", "'user' 0006 `secre`"),
+    ];
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
 fn mqtt_3_1_3_1_the_fields_of_the_payload_come_in_their_order() {
     let users = "access.users=[{username=\"user\",password=\"secret\"}]";
     let server = Server::with(&[users]);
@@ -77,6 +179,22 @@ fn mqtt_3_1_3_2_a_session_belongs_to_its_client_identifier() {
         let mut client = server.send(&connect_v5(id, 0x00, "<>", ""));
         assert_eq!(client.expect_accepted()[2], 1, "{id} has one");
     }
+}
+
+#[test]
+fn mqtt_3_1_3_3_a_connect_without_a_client_identifier_is_malformed() {
+    let server = Server::shared();
+    let connects = ["10 <'MQTT' 05 02 0000 <>>", "10 <'MQTT' 05 02 0000 <> 00>"].map(str::to_owned);
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_3_4_a_client_identifier_that_is_not_utf_8_is_malformed() {
+    let server = Server::shared();
+    server.v5("c-3.1.3-4 é €");
+    let connects =
+        ["(FF)", "(EDA080)", "(C0AF)", "(`c` 00)"].map(|id| format!("10 <'MQTT' 05 02 0000 <> {id}>"));
+    each_is_refused(&server, &connects, 0x81);
 }
 
 #[test]
@@ -131,4 +249,22 @@ fn mqtt_3_1_3_8_a_client_identifier_that_is_rejected_ends_the_connection() {
     server.v5("c-3.1.3-8-of-23-bytes--");
     let connect = connect_v5("c-3.1.3-8-of-24-bytes---", 0x02, "<>", "");
     server.send(&connect).expect_refused(0x85);
+}
+
+#[test]
+fn mqtt_3_1_3_11_a_will_topic_that_is_not_utf_8_is_malformed() {
+    let server = Server::shared();
+    server.v5_as("c-3.1.3-11", 0x06, "<>", "<> 't-é' ()");
+    let connects = ["(FF)", "(EDA080)", "(C0AF)", "(`t` 00)"]
+        .map(|topic| connect_v5("c-3.1.3-11", 0x06, "<>", &format!("<> {topic} ()")));
+    each_is_refused(&server, &connects, 0x81);
+}
+
+#[test]
+fn mqtt_3_1_3_12_a_user_name_that_is_not_utf_8_is_malformed() {
+    let server = Server::shared();
+    server.v5_as("c-3.1.3-12", 0x82, "<>", "'é'");
+    let connects =
+        ["(FF)", "(EDA080)", "(C0AF)", "(`u` 00)"].map(|user| connect_v5("c-3.1.3-12", 0x82, "<>", user));
+    each_is_refused(&server, &connects, 0x81);
 }

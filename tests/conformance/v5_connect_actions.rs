@@ -118,6 +118,51 @@ fn mqtt_3_1_2_23_a_session_is_kept_for_its_expiry_interval() {
 }
 
 #[test]
+fn mqtt_3_1_4_1_a_connect_in_another_format_ends_the_connection() {
+    let server = Server::shared();
+    // Whose version cannot be read cannot be told.
+    for connect in ["10 <>", "10 <00>", "10 <'MQTT'>"] {
+        server.send(connect).expect_end("");
+    }
+    let malformed = [
+        // Cut short in each field, with bytes left over, a property that CONNECT or a Will cannot have.
+        "10 <'MQTT' 05>",
+        "10 <'MQTT' 05 02>",
+        "10 <'MQTT' 05 02 00>",
+        "10 <'MQTT' 05 02 0000>",
+        "10 <'MQTT' 05 02 0000 <> 0003 `id`>",
+        "10 <'MQTT' 05 02 0000 <> 'id' 00>",
+        "10 <'MQTT' 05 02 0000 05 11 0000 'id'>",
+        "10 <'MQTT' 05 02 0000 <01 00> 'id'>",
+        "10 <'MQTT' 05 02 0000 <13 0001> 'id'>",
+        "10 <'MQTT' 05 02 0000 <7F 00> 'id'>",
+        "10 <'MQTT' 05 02 0000 <11 000000> 'id'>",
+        "10 <'MQTT' 05 06 0000 <> 'id' <11 00000001> 't' ()>",
+    ];
+    for connect in malformed {
+        server.send(connect).expect_refused(0x81);
+    }
+    let errors = [
+        "<11 00000001 11 00000001>",
+        "<21 0001 21 0001>",
+        "<21 0000>",
+        "<27 00000080 27 00000080>",
+        "<27 00000000>",
+        "<22 0001 22 0001>",
+        "<19 00 19 00>",
+        "<19 02>",
+        "<17 01 17 01>",
+        "<17 02>",
+        "<16 (00)>",
+    ];
+    for properties in errors {
+        server
+            .send(&connect_v5("c-3.1.4-1", 0x02, properties, ""))
+            .expect_refused(0x82);
+    }
+}
+
+#[test]
 fn mqtt_3_1_4_2_who_is_not_let_in_is_told_and_disconnected() {
     let users = "access.users=[{username=\"user\",password=\"secret\"}]";
     let server = Server::with(&[users, "access.allow_anonymous=false"]);

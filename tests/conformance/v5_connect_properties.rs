@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::connack::ConnAck;
 use crate::notation::{bytes, long, show};
 use crate::server::{Server, connect_v5};
+use std::path::Path;
 
 /// The Topic Alias of a PUBLISH that has no other property but it, and the length of its topic.
 fn alias(packet: &[u8]) -> (Option<u16>, usize) {
@@ -115,6 +116,15 @@ fn mqtt_3_1_2_25_a_queued_message_that_is_too_large_is_left_out() {
 }
 
 #[test]
+fn mqtt_3_1_2_26_aliases_of_the_server_are_not_above_the_client_s_maximum() {
+    let server = Server::shared();
+    let (first, second) = aliases(&server, "c-3.1.2-26", "<22 0003>", 5);
+    let used: std::collections::BTreeSet<_> = first.iter().chain(&second).flatten().copied().collect();
+    assert!(used.iter().all(|alias| (1..=3).contains(alias)), "{used:?}");
+    assert!(!used.is_empty(), "it makes use of them");
+}
+
+#[test]
 fn mqtt_3_1_2_27_without_a_maximum_there_are_no_aliases() {
     let server = Server::shared();
     for (id, maximum) in [("c-3.1.2-27", "<>"), ("c-3.1.2-27b", "<22 0000>")] {
@@ -123,6 +133,21 @@ fn mqtt_3_1_2_27_without_a_maximum_there_are_no_aliases() {
             first.iter().chain(&second).all(Option::is_none),
             "{first:?} {second:?}"
         );
+    }
+}
+
+#[test]
+fn mqtt_3_1_2_28_response_information_comes_only_on_request() {
+    let server = Server::with(&["listener.mqtt.response_information=answers/%c/"]);
+    let wanted = "answers/c-3.1.2-28/";
+    for (properties, answer) in [
+        ("<>", None),
+        ("<19 00>", None),
+        ("<19 01>", Some(wanted.as_bytes())),
+    ] {
+        let mut client = server.send(&connect_v5("c-3.1.2-28", 0x02, properties, ""));
+        let connack = ConnAck::of(&client.expect_accepted());
+        assert_eq!(connack.property(0x1A), answer, "{properties}");
     }
 }
 
@@ -143,10 +168,50 @@ fn mqtt_3_1_2_29_without_problem_information_no_reason_strings_are_sent() {
     client.exchange(packet, packet);
 }
 
+/// A file with the user of RFC 7677's example.
+fn scram_users(folder: &Path) -> String {
+    let file = folder.join("users");
+    let user = "user:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:\
+                wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    std::fs::write(&file, format!("{user}\n")).expect("a file");
+    format!("access.scram_file={file:?}")
+}
+
 #[test]
-fn mqtt_3_1_2_30_before_connack_an_authenticating_client_sends_only_auth() {
-    let server = Server::shared();
-    // A method that is not known is refused, and what follows is not processed.
-    let connect = connect_v5("c-3.1.2-30", 0x02, "<15 'unknown'>", "");
-    server.send(&format!("{connect} C0 00")).expect_refused(0x8C);
+fn mqtt_3_1_2_30_before_connack_an_authenticating_client_sends_only_auth_or_disconnect() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::with(&[&scram_users(folder.path())]);
+    let topic = "t-3.1.2-30";
+    let mut watcher = server.v5("c-3.1.2-30");
+    watcher.subscribe_v5(topic, 0);
+    let properties = "<15 'SCRAM-SHA-256' 16 (`n,,n=user,r=rOprNGfwEbeRWgbNEkqO`)>";
+    let connect = connect_v5("c-3.1.2-30b", 0x06, properties, &format!("<> '{topic}' (`gone`)"));
+    let begin = || {
+        let mut client = server.send(&connect);
+        let challenge = client.packet();
+        let method = bytes("15 'SCRAM-SHA-256' 16");
+        let asks = challenge[0] == 0xF0 && challenge[2] == 0x18 && challenge[4..].starts_with(&method);
+        assert!(asks, "{}", show(&challenge));
+        client
+    };
+    let packets = [
+        connect.clone(),
+        format!("30 <'{topic}' <> `x`>"),
+        "40 <0001>".to_owned(),
+        "62 <0001>".to_owned(),
+        format!("82 <0001 <> '{topic}' 00>"),
+        format!("A2 <0001 <> '{topic}'>"),
+        "C0 00".to_owned(),
+    ];
+    for packet in packets {
+        let mut client = begin();
+        client.send(&packet);
+        client.expect_refused(0x82);
+    }
+    let mut client = begin();
+    client.send("E0 <04>");
+    client.expect_end("");
+    // Nothing of it was processed; there was no session yet, and so no Will either.
+    let sentinel = format!("30 <'{topic}' <> `sentinel`>");
+    watcher.exchange(&sentinel, &sentinel);
 }

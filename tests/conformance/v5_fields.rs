@@ -19,6 +19,34 @@ fn each_ends(server: &Server, id: &str, packets: &[String], reason: u8) {
 }
 
 #[test]
+fn mqtt_1_5_4_1_what_is_not_utf_8_is_malformed() {
+    let server = Server::shared();
+    // Surrogates, overlong forms, beyond U+10FFFF, cut short, a continuation alone, a byte that never occurs.
+    let wrong = [
+        "EDA080",
+        "EDBFBF",
+        "EDA081EDB080",
+        "C080",
+        "C1BF",
+        "E08080",
+        "F0808080",
+        "F4908080",
+        "F8888080",
+        "C3",
+        "E282",
+        "80",
+        "FF",
+    ];
+    for text in wrong {
+        let mut client = server.v5("c-1.5.4-1");
+        client.send(&publish_to(text));
+        client.expect_disconnect(0x81);
+        let mut client = server.send(&format!("10 <'MQTT' 05 02 0000 <> ({text})>"));
+        client.expect_refused(0x81);
+    }
+}
+
+#[test]
 fn mqtt_1_5_4_1_every_kind_of_utf_8_is_passed_on_as_it_is() {
     let server = Server::shared();
     let mut client = server.v5("c-1.5.4-1b");
@@ -27,6 +55,28 @@ fn mqtt_1_5_4_1_every_kind_of_utf_8_is_passed_on_as_it_is() {
     for text in ["7E", "C3A9", "E282AC", "ED9FBF", "EE8080", "F09F9880", "F48FBFBD"] {
         let packet = format!("30 <(`t-1.5.4-1b/` {text}) <26 ({text}) ({text})> `x`>");
         client.exchange(&packet, &packet);
+    }
+}
+
+#[test]
+fn mqtt_1_5_4_2_a_null_character_is_malformed() {
+    let server = Server::shared();
+    let packets = [
+        publish_to("`a` 00 `b`"),
+        "30 <'a' <26 (00) 'v'> `x`>".to_owned(),
+        "30 <'a' <03 (`text` 00)> `x`>".to_owned(),
+        "82 <0001 <> (`a/` 00) 00>".to_owned(),
+        "A2 <0001 <> (00)>".to_owned(),
+        "E0 <00 <1F (00)>>".to_owned(),
+    ];
+    each_ends(&server, "c-1.5.4-2", &packets, 0x81);
+    for connect in [
+        "02 0000 <> (`c` 00)",
+        "06 0000 <> 'c' <> (00) (01)",
+        "82 0000 <> 'c' (`u` 00)",
+    ] {
+        let mut client = server.send(&format!("10 <'MQTT' 05 {connect}>"));
+        client.expect_refused(0x81);
     }
 }
 
@@ -72,6 +122,58 @@ fn mqtt_1_5_5_1_a_length_that_is_too_long_is_malformed() {
         "82 <0001 <0B 81 00> 'a' 00>",
     ];
     each_ends(&server, "c-1.5.5-1b", &packets.map(str::to_owned), 0x81);
+}
+
+#[test]
+fn mqtt_1_5_7_1_both_strings_of_a_pair_are_utf_8() {
+    let server = Server::shared();
+    let pairs = [
+        "(FF) 'v'",
+        "'k' (FF)",
+        "(EDA080) 'v'",
+        "'k' (EDA080)",
+        "(00) 'v'",
+        "'k' (00)",
+    ];
+    for pair in pairs {
+        let packets = [
+            format!("30 <'a' <26 {pair}> `x`>"),
+            format!("82 <0001 <26 {pair}> 'a' 00>"),
+            format!("A2 <0001 <26 {pair}> 'a'>"),
+            format!("E0 <00 <26 {pair}>>"),
+        ];
+        each_ends(&server, "c-1.5.7-1", &packets, 0x81);
+        let mut client = server.send(&connect_v5("c-1.5.7-1b", 0x02, &format!("<26 {pair}>"), ""));
+        client.expect_refused(0x81);
+    }
+}
+
+#[test]
+fn mqtt_2_1_3_1_other_flags_than_the_fixed_ones_are_malformed() {
+    let server = Server::shared();
+    // Each with all flags but its own; PUBLISH alone has flags that mean something.
+    let packets = [
+        (0x4, 0x0, "<0001>"),
+        (0x5, 0x0, "<0001>"),
+        (0x6, 0x2, "<0001>"),
+        (0x7, 0x0, "<0001>"),
+        (0x8, 0x2, "<0001 <> 'a' 00>"),
+        (0xA, 0x2, "<0001 <> 'a'>"),
+        (0xC, 0x0, "<>"),
+        (0xE, 0x0, "<>"),
+        (0xF, 0x0, "<>"),
+    ];
+    for (kind, own, rest) in packets {
+        let wrong: Vec<_> = (0..16)
+            .filter(|flags| *flags != own)
+            .map(|flags| format!("{:02X} {rest}", kind << 4 | flags))
+            .collect();
+        each_ends(&server, "c-2.1.3-1", &wrong, 0x81);
+    }
+    for flags in 1..16 {
+        let connect = connect_v5("c-2.1.3-1", 0x02, "<>", "").replacen("10", &format!("1{flags:X}"), 1);
+        server.send(&connect).expect_refused(0x81);
+    }
 }
 
 #[test]
@@ -187,4 +289,14 @@ fn mqtt_2_2_2_1_no_properties_are_a_property_length_of_zero() {
     client.exchange("82 <0001 <> 't-2.2.2-1' 00>", "90 04 0001 00 00");
     client.exchange("30 <'t-2.2.2-1' <> `x`>", "30 0D 0009 `t-2.2.2-1` 00 `x`");
     client.exchange("A2 <0001 <> 't-2.2.2-1'>", "B0 04 0001 00 00");
+}
+
+#[test]
+fn mqtt_2_2_2_1_a_property_length_that_is_missing_is_malformed() {
+    let server = Server::shared();
+    // Where it should be, the first byte of a string's length is read.
+    let packets = ["82 <0001 'a' 00>", "A2 <0001 'a'>", "30 <'a'>", "32 <'a' 0001>"];
+    each_ends(&server, "c-2.2.2-1b", &packets.map(str::to_owned), 0x81);
+    let mut client = server.send("10 <'MQTT' 05 02 0000 'c-2.2.2-1c'>");
+    client.expect_refused(0x81);
 }

@@ -53,6 +53,26 @@ fn mqtt_3_1_2_20_every_packet_counts_as_a_sign_of_life() {
 }
 
 #[test]
+fn mqtt_3_1_2_21_the_server_keep_alive_holds_for_the_client() {
+    let server = Server::with(&["listener.mqtt.server_keepalive=1s"]);
+    // Whatever the client wants, also none; and all three at a time.
+    let mut clients = [0, 1, 60].map(|wanted| {
+        let since = Instant::now();
+        let (client, connack) = connect(&server, &format!("c-3.1.2-21-{wanted}"), wanted);
+        let told = connack.property(0x13).map(<[u8]>::to_vec);
+        // What is the same as the client's need not be said.
+        assert!(
+            told == Some(vec![0, 1]) || wanted == 1 && told.is_none(),
+            "{wanted}: {told:?}"
+        );
+        (client, since)
+    });
+    for (client, since) in &mut clients {
+        expect_timeout(client, *since, ALLOWED);
+    }
+}
+
+#[test]
 fn mqtt_3_1_2_22_a_client_that_is_silent_for_one_and_a_half_keep_alives_is_closed() {
     let server = Server::shared();
     let topic = "t-3.1.2-22";

@@ -25,6 +25,16 @@ fn mqtt_3_3_4_1_a_publish_is_answered_according_to_its_qos() {
 }
 
 #[test]
+fn mqtt_3_3_4_1_a_publish_that_nobody_subscribes_to_is_answered_so() {
+    let server = Server::shared();
+    let topic = "t-3.3.4-1b";
+    let mut client = server.v5("c-3.3.4-1c");
+    client.exchange(&format!("32 <'{topic}' 0001 <> `x`>"), "40 03 0001 10");
+    client.exchange(&format!("34 <'{topic}' 0002 <> `x`>"), "50 03 0002 10");
+    client.exchange("62 <0002>", "70 <0002>");
+}
+
+#[test]
 fn mqtt_3_3_4_2_overlapping_subscriptions_bring_one_copy_at_their_highest_qos() {
     let server = Server::shared();
     let topic = "t-3.3.4-2";
@@ -221,4 +231,23 @@ fn mqtt_3_3_4_9_the_receive_maximum_is_that_of_the_connection() {
         client.send(&format!("40 <{number:04X}>"));
     }
     client.expect_alive();
+}
+
+#[test]
+fn mqtt_3_3_4_10_other_packets_are_sent_while_the_receive_maximum_is_used_up() {
+    let server = Server::shared();
+    let topic = "t-3.3.4-10";
+    let mut client = server.v5_as("c-3.3.4-10", 0x02, "<21 0001>", "");
+    client.subscribe_v5(topic, 1);
+    let mut publisher = server.v5("c-3.3.4-10b");
+    for _ in 0..2 {
+        publisher.exchange(&format!("32 <'{topic}' 0001 <> `x`>"), "40 <0001>");
+    }
+    client.expect(&format!("32 <'{topic}' 0001 <> `x`>"));
+    client.exchange(&format!("82 <0002 <> '{topic}/other' 00>"), "90 <0002 <> 00>");
+    client.exchange("34 <'t-3.3.4-10c' 0001 <> `y`>", "50 <0001 10>");
+    client.exchange("62 <0001>", "70 <0001>");
+    client.exchange(&format!("A2 <0003 <> '{topic}/other'>"), "B0 <0003 <> 00>");
+    client.expect_alive();
+    client.exchange("40 <0001>", &format!("32 <'{topic}' 0002 <> `x`>"));
 }

@@ -56,6 +56,24 @@ fn topics(id: &str, count: usize) -> Vec<String> {
 }
 
 #[test]
+fn mqtt_3_3_2_7_aliases_end_with_their_connection() {
+    let server = Server::shared();
+    let topic = "t-3.3.2-7";
+    let mut client = server.v5_as("c-3.3.2-7", 0x02, "<11 0000003C>", "");
+    client.subscribe_v5(topic, 0);
+    client.exchange(
+        &format!("30 <'{topic}' <23 0001> `x`>"),
+        &format!("30 <'{topic}' <> `x`>"),
+    );
+    client.exchange("30 <'' <23 0001> `y`>", &format!("30 <'{topic}' <> `y`>"));
+    client.drop_connection();
+    // The session goes on, its aliases do not.
+    let mut client = server.v5_as("c-3.3.2-7", 0x00, "<>", "");
+    client.send("30 <'' <23 0001> `z`>");
+    client.expect_disconnect(0x82);
+}
+
+#[test]
 fn mqtt_3_3_2_7_the_server_s_aliases_end_with_their_connection() {
     let server = Server::shared();
     let topics = topics("3.3.2-7b", 2);
@@ -109,4 +127,75 @@ fn mqtt_3_3_2_11_the_server_s_aliases_are_within_the_client_s_maximum() {
         let wrong = used.iter().flatten().any(|&alias| alias == 0 || alias > maximum);
         assert!(!wrong, "{used:?}, the maximum is {maximum}");
     }
+}
+
+#[test]
+fn mqtt_3_3_2_11_a_topic_that_comes_again_comes_by_its_alias() {
+    let server = Server::shared();
+    let topic = "t-3.3.2-11c";
+    let mut subscriber = server.v5_as("c-3.3.2-11c", 0x02, "<22 0005>", "");
+    subscriber.subscribe_v5(topic, 2);
+    let mut publisher = server.v5("c-3.3.2-11d");
+    // It is set at the latest with the second message, and the third is the shorter for it.
+    for _ in 0..2 {
+        publisher.send(&format!("30 <'{topic}' <> `x`>"));
+        subscriber.packet();
+    }
+    publisher.send(&format!("30 <'{topic}' <> `x`>"));
+    subscriber.expect("30 <'' <23 0001> `x`>");
+    publisher.exchange(&format!("32 <'{topic}' 0001 <26 'k' 'v'> `y`>"), "40 <0001>");
+    let packet = subscriber.packet();
+    let wanted = ["<23 0001 26 'k' 'v'>", "<26 'k' 'v' 23 0001>"];
+    let wanted = wanted.map(|properties| crate::notation::bytes(&format!("32 <'' 0001 {properties} `y`>")));
+    assert!(wanted.contains(&packet), "{}", show(&packet));
+}
+
+#[test]
+fn mqtt_3_3_2_12_every_alias_up_to_the_maximum_is_accepted() {
+    let server = Server::shared();
+    let mut client = server.send(&connect_v5("c-3.3.2-12", 0x02, "<>", ""));
+    let connack = ConnAck::of(&client.expect_accepted());
+    let maximum = connack.property(0x22).expect("a Topic Alias Maximum");
+    let maximum = u16::from_be_bytes([maximum[0], maximum[1]]);
+    assert!(maximum > 0, "some are allowed by default");
+    client.subscribe_v5("t-3.3.2-12/#", 0);
+    for alias in 1..=maximum {
+        let topic = format!("t-3.3.2-12/{alias}");
+        client.exchange(
+            &format!("30 <'{topic}' <23 {alias:04X}> `x`>"),
+            &format!("30 <'{topic}' <> `x`>"),
+        );
+    }
+    for alias in 1..=maximum {
+        client.exchange(
+            &format!("30 <'' <23 {alias:04X}> `y`>"),
+            &format!("30 <'t-3.3.2-12/{alias}' <> `y`>"),
+        );
+    }
+}
+
+#[test]
+fn mqtt_3_3_2_12_an_alias_can_be_set_anew_and_at_any_qos() {
+    let server = Server::shared();
+    let topic = "t-3.3.2-12b";
+    let mut subscriber = server.v5("c-3.3.2-12b");
+    subscriber.subscribe_v5(&format!("{topic}/#"), 0);
+    let mut client = server.v5("c-3.3.2-12c");
+    client.exchange(&format!("32 <'{topic}/a' 0001 <23 0001> `one`>"), "40 <0001>");
+    client.exchange("34 <'' 0002 <23 0001 26 'k' 'v'> `two`>", "50 <0002>");
+    client.send(&format!(
+        "30 <'{topic}/b' <23 0001> `three`> 30 <'' <23 0001> `four`>"
+    ));
+    subscriber.expect(&format!(
+        "30 <'{topic}/a' <> `one`> 30 <'{topic}/a' <26 'k' 'v'> `two`>"
+    ));
+    subscriber.expect(&format!("30 <'{topic}/b' <> `three`> 30 <'{topic}/b' <> `four`>"));
+}
+
+#[test]
+fn mqtt_3_3_2_12_an_alias_that_is_not_set_is_a_protocol_error() {
+    let server = Server::shared();
+    let mut client = server.v5("c-3.3.2-12d");
+    client.send("30 <'t-3.3.2-12d' <23 0001> `x`> 30 <'' <23 0002> `y`>");
+    client.expect_disconnect(0x82);
 }

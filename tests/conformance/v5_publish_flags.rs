@@ -110,6 +110,23 @@ fn mqtt_3_3_1_4_both_qos_bits_are_malformed() {
 }
 
 #[test]
+fn mqtt_3_3_1_5_a_retained_message_replaces_the_one_before() {
+    let server = Server::shared();
+    let topic = "t-3.3.1-5";
+    publish(&server, topic, &format!("31 <'{topic}' <26 'n' '1'> `one`>"));
+    expect_retained(&server, topic, 2, &format!("31 <'{topic}' <26 'n' '1'> `one`>"));
+    publish(&server, topic, &format!("31 <'{topic}' <03 'text'> `two`>"));
+    expect_retained(&server, topic, 2, &format!("31 <'{topic}' <03 'text'> `two`>"));
+    // With its QoS, as far as the subscription goes.
+    let mut publisher = server.v5("c-3.3.1-5");
+    publisher.send(&format!("35 <'{topic}' 0001 <> `three`>"));
+    assert_eq!(publisher.packet()[..1], [0x50], "with or without subscribers");
+    expect_retained(&server, topic, 2, &format!("35 <'{topic}' 0001 <> `three`>"));
+    expect_retained(&server, topic, 1, &format!("33 <'{topic}' 0001 <> `three`>"));
+    expect_retained(&server, topic, 0, &format!("31 <'{topic}' <> `three`>"));
+}
+
+#[test]
 fn mqtt_3_3_1_6_an_empty_retained_message_removes_the_one_before() {
     let server = Server::shared();
     let topic = "t-3.3.1-6";

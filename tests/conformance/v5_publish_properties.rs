@@ -130,6 +130,21 @@ fn mqtt_3_3_2_4_the_payload_format_indicator_goes_on_unaltered() {
 }
 
 #[test]
+fn mqtt_3_3_2_4_a_payload_format_is_checked_where_the_listener_says_so() {
+    let server = Server::with(&["listener.mqtt.check_payload_format=true"]);
+    let topic = "t-3.3.2-4b";
+    // Without problem information, so that no words are said about it.
+    let mut client = server.v5_as("c-3.3.2-4", 0x02, "<17 00>", "");
+    client.subscribe_v5(topic, 0);
+    client.exchange(&format!("32 <'{topic}' 0001 <01 01> FF>"), "40 <0001 99>");
+    client.exchange(&format!("34 <'{topic}' 0002 <01 01> FF>"), "50 <0002 99>");
+    let sound = format!("30 <'{topic}' <01 01> `é`> 30 <'{topic}' <01 00> FF> 30 <'{topic}' <> FF>");
+    client.exchange(&sound, &sound);
+    client.send(&format!("30 <'{topic}' <01 01> FF>"));
+    client.expect_disconnect(0x99);
+}
+
+#[test]
 fn mqtt_3_3_2_5_a_message_whose_interval_has_passed_is_not_delivered() {
     let server = Server::shared();
     let topic = "t-3.3.2-5";
