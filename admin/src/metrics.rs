@@ -149,6 +149,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         shared_subscriptions: gauge "subscriptions_shared_count", "Those to $share groups.";
         retained: gauge "retained_count", "Retained messages as of now.";
         retained_bytes: gauge "retained_bytes", "Bytes of retained messages as of now.";
+        will_bytes: gauge "will_bytes", "Bytes of the Wills of sessions as of now.";
         queued_bytes: gauge "queued_bytes", "Bytes waiting in the queues of sessions as of now.";
         bans: gauge "banned_count", "Bans that hold as of now; the same on every shard.";
         delayed: gauge "delayed_count", "Messages of $delayed/... that wait as of now.";

@@ -137,8 +137,11 @@ impl Engine {
             window.rewind();
         }
         if reason == CloseReason::Normal {
-            session.will = None;
+            self.leave_will(id, None);
         }
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
         if session.expiry_s == 0 {
             return self.end_session(id, actions);
         }

@@ -163,6 +163,9 @@ impl Engine {
         if found.is_none() && self.sessions.len() >= self.settings.limits.sessions {
             return Err(Refusal::QuotaExceeded);
         }
+        if (greeting.will.as_ref()).is_some_and(|will| !self.has_room_for(will)) {
+            return Err(Refusal::QuotaExceeded);
+        }
         let kept = found.and_then(|session| self.take_over(session, &greeting, actions));
         let session = match kept {
             Some(session) => {
@@ -201,8 +204,8 @@ impl Engine {
         }
         let session = self.sessions.get_mut(id)?;
         // A resumed session has no will that waits, nor an end.
-        session.will = None;
         session.ends_at = None;
+        self.leave_will(id, None);
         self.arm_session(id);
         Some(id)
     }
@@ -221,8 +224,8 @@ impl Engine {
         session.username = greeting.username.map(Into::into);
         session.clean_start = greeting.clean_start;
         session.expiry_s = greeting.expiry_s;
-        session.will = greeting.will;
         session.device = greeting.device;
+        self.leave_will(session_id, greeting.will);
         let connection = self.connections.get_mut(id).expect("it is just connecting");
         connection.session = Some(session_id);
         connection.wire = greeting.wire;

@@ -172,6 +172,7 @@ impl Engine {
             retained: self.retained.len() as u64,
             retained_bytes: self.retained.bytes() as u64,
             queued_bytes: self.sessions.queued_bytes as u64,
+            will_bytes: self.sessions.will_bytes as u64,
             bans: self.bans.len() as u64,
             delayed: self.delayed.len() as u64,
             delayed_bytes: self.delayed.bytes() as u64,

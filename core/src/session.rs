@@ -111,6 +111,8 @@ pub(crate) struct Sessions {
     hasher: ahash::RandomState,
     /// Bytes waiting in the queues of all of them.
     pub(crate) queued_bytes: usize,
+    /// Bytes of their wills.
+    pub(crate) will_bytes: usize,
 }
 
 impl Sessions {
@@ -121,6 +123,7 @@ impl Sessions {
             by_client: hashbrown::HashTable::new(),
             hasher,
             queued_bytes: 0,
+            will_bytes: 0,
         }
     }
 

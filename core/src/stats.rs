@@ -52,6 +52,8 @@ pub struct Stats {
     pub retained_bytes: u64,
     /// Bytes waiting in the queues of sessions.
     pub queued_bytes: u64,
+    /// Bytes of the Wills of sessions.
+    pub will_bytes: u64,
     /// Bans that hold; the same on every shard.
     pub bans: u64,
     /// Messages of `$delayed/...` that wait, and their bytes.

@@ -16,13 +16,42 @@ pub(crate) struct Will {
     pub(crate) due: Option<Time>,
 }
 
+impl Will {
+    /// Bytes that it is charged with, as if nobody shared its message.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.message.memory_bytes()
+    }
+}
+
 impl Engine {
+    /// True when there is room for a will beside those of this shard.
+    pub(crate) fn has_room_for(&self, will: &Will) -> bool {
+        will.bytes()
+            <= self
+                .settings
+                .limits
+                .will_bytes
+                .saturating_sub(self.sessions.will_bytes)
+    }
+
+    /// What a session leaves behind from now on, in place of what it would have left.
+    pub(crate) fn leave_will(&mut self, id: SessionId, will: Option<Box<Will>>) {
+        self.take_will(id);
+        self.sessions.will_bytes += will.as_ref().map_or(0, |will| will.bytes());
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.will = will;
+        }
+    }
+
+    fn take_will(&mut self, id: SessionId) -> Option<Box<Will>> {
+        let will = self.sessions.get_mut(id)?.will.take()?;
+        self.sessions.will_bytes -= will.bytes();
+        Some(will)
+    }
+
     /// Sends the will of a session, if it has one. The rules are asked now, as for any publish.
     pub(crate) fn publish_will(&mut self, id: SessionId, actions: &mut Actions) {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return;
-        };
-        let Some(will) = session.will.take() else {
+        let Some(will) = self.take_will(id) else {
             return;
         };
         if self.takes_detour(will.message.topic()) {
