@@ -75,6 +75,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         mailboxes: node.mailboxes().to_vec(),
         placement: Placement::new(key, shards),
         name: config.node.name.clone(),
+        started_unix_ms: node.started_unix_ms(),
     };
     let every = config.node.stats_ms.map(Duration::from_millis);
     let print = every.map(|every| stats::print(asked.mailboxes.clone(), cpus.clone(), every));
@@ -82,7 +83,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
     let sys = sys::Sys {
         mailboxes: asked.mailboxes.clone(),
         node: asked.name.clone(),
-        started_unix_ms: node.started_unix_ms(),
+        started_unix_ms: asked.started_unix_ms,
         settings: config.broker.clone(),
     };
     let sys = (!sys.is_off()).then(|| control::task(sys.publish()));

@@ -3,7 +3,9 @@
 //! No shard is asked for more than one chunk in one question, so that no listing holds up its turns; the pages that can be
 //! reached by number are bounded, and `after` goes on from any client id.
 
+use crate::Node;
 use crate::ask::{ask, ask_all};
+use crate::moment::text_of_ms;
 use crate::refusal::Refusal;
 use crate::server::State;
 use axum::Json;
@@ -33,6 +35,9 @@ pub(crate) struct Page {
     limit: usize,
     /// Only clients whose id sorts after this one; the page number counts from there.
     after: Option<String>,
+    /// Only clients whose id contains this.
+    #[serde(default)]
+    like_clientid: String,
 }
 
 fn first_page() -> usize {
@@ -53,8 +58,9 @@ pub(crate) struct Listing {
 struct Meta {
     page: usize,
     limit: usize,
-    /// Clients of the node, connected or kept.
-    count: u64,
+    /// Clients of the node, connected or kept. Left out of a search, as EMQX does: nobody counts those that fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     hasnext: bool,
 }
 
@@ -73,8 +79,7 @@ pub(crate) struct Row {
     keepalive: u16,
     clean_start: bool,
     expiry_interval: u32,
-    /// Milliseconds since the node started; EMQX has the time of day as `connected_at`.
-    connected_at_ms: u64,
+    connected_at: Option<String>,
     subscriptions_cnt: usize,
     inflight_cnt: usize,
     mqueue_len: usize,
@@ -85,9 +90,13 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(client: Client, node: &str) -> Self {
+    fn new(client: Client, node: &Node) -> Self {
+        let connected_at_ms = client
+            .connected
+            .then_some(node.started_unix_ms + client.connected_at_ms);
         Self {
-            node: node.to_owned(),
+            node: node.name.clone(),
+            connected_at: connected_at_ms.map(text_of_ms),
             clientid: client.clientid,
             username: client.username,
             connected: client.connected,
@@ -99,7 +108,6 @@ impl Row {
             keepalive: client.keepalive,
             clean_start: client.clean_start,
             expiry_interval: client.expiry_interval,
-            connected_at_ms: client.connected_at_ms,
             subscriptions_cnt: client.subscriptions_cnt,
             inflight_cnt: client.inflight_cnt,
             mqueue_len: client.mqueue_len,
@@ -140,7 +148,12 @@ pub(crate) async fn list(
     let mut skip = page.skip()?;
     let mut after = page.after;
     while skip > 0 {
-        let skipped = chunk(&node.mailboxes, after.clone(), skip.min(CHUNK_CLIENTS)).await?;
+        let skipped = chunk(
+            node,
+            (after.clone(), &page.like_clientid),
+            skip.min(CHUNK_CLIENTS),
+        )
+        .await?;
         match skipped.last() {
             Some(last) => after = Some(last.clientid.clone()),
             None => break,
@@ -150,15 +163,15 @@ pub(crate) async fn list(
     let (mut clients, mut hasnext) = (Vec::new(), false);
     if skip == 0 {
         // One more than the page holds, to know whether another follows.
-        clients = chunk(&node.mailboxes, after, page.limit + 1).await?;
+        clients = chunk(node, (after, &page.like_clientid), page.limit + 1).await?;
         hasnext = clients.len() > page.limit;
         clients.truncate(page.limit);
     }
-    let data = clients
-        .into_iter()
-        .map(|client| Row::new(client, &node.name))
-        .collect();
-    let count = count(&node.mailboxes).await?;
+    let data = clients.into_iter().map(|client| Row::new(client, node)).collect();
+    let count = match page.like_clientid.is_empty() {
+        true => Some(count(&node.mailboxes).await?),
+        false => None,
+    };
     Ok(Json(Listing {
         data,
         meta: Meta {
@@ -170,15 +183,20 @@ pub(crate) async fn list(
     }))
 }
 
-/// The next `limit` clients of all shards, sorted by client id.
-async fn chunk(mailboxes: &[Mailbox], after: Option<String>, limit: usize) -> Result<Vec<Client>, Refusal> {
+/// The next `limit` clients of all shards after one, and like another, sorted by client id.
+async fn chunk(
+    node: &Node,
+    (after, like): (Option<String>, &str),
+    limit: usize,
+) -> Result<Vec<Client>, Refusal> {
     let question = |reply| Question::Clients {
         after: after.clone(),
+        like: like.to_owned(),
         limit,
         reply,
     };
     let mut clients = Vec::new();
-    for answer in ask_all(mailboxes, question).await {
+    for answer in ask_all(&node.mailboxes, question).await {
         clients.extend(answer.map_err(Refusal::Unanswered)?);
     }
     // A client id has one home, so no two are equal.
@@ -204,7 +222,45 @@ pub(crate) async fn one(
     let home = home(&state, &client_id);
     let client = ask(home, |reply| Question::Client { client_id, reply }).await?;
     let client = client.ok_or(Refusal::ClientNotFound)?;
-    Ok(Json(Row::new(client, &state.node.name)))
+    Ok(Json(Row::new(client, &state.node)))
+}
+
+/// A subscription as EMQX's API has it.
+#[derive(Serialize)]
+pub(crate) struct Subscription {
+    node: String,
+    clientid: String,
+    topic: String,
+    qos: u8,
+    nl: u8,
+    rap: u8,
+    rh: u8,
+}
+
+/// `GET /api/v5/clients/{clientid}/subscriptions`
+pub(crate) async fn subscriptions(
+    extract::State(state): extract::State<Arc<State>>,
+    client_id: Result<extract::Path<String>, PathRejection>,
+) -> Result<Json<Vec<Subscription>>, Refusal> {
+    let client_id = text(client_id)?;
+    let question = |reply| Question::Subscriptions {
+        client_id: client_id.clone(),
+        reply,
+    };
+    let held = ask(home(&state, &client_id), question).await?;
+    let rows = held
+        .ok_or(Refusal::ClientNotFound)?
+        .into_iter()
+        .map(|held| Subscription {
+            node: state.node.name.clone(),
+            clientid: client_id.clone(),
+            topic: held.topic,
+            qos: held.qos,
+            nl: held.nl.into(),
+            rap: held.rap.into(),
+            rh: held.rh,
+        });
+    Ok(Json(rows.collect()))
 }
 
 /// `DELETE /api/v5/clients/{clientid}`: closes the client and ends its session.

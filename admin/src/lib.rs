@@ -12,6 +12,7 @@ mod metrics;
 mod moment;
 mod publish;
 mod refusal;
+mod retainer;
 mod server;
 
 pub use ask::ask_all;
@@ -30,6 +31,8 @@ pub struct Node {
     pub placement: ringwire_core::placement::Placement,
     /// Name in `node` fields of answers.
     pub name: String,
+    /// The time of day when the shards' time began, in milliseconds since 1970.
+    pub started_unix_ms: u64,
 }
 
 /// A bound endpoint, not yet serving.

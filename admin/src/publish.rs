@@ -10,12 +10,13 @@ use axum::extract;
 use axum::extract::rejection::JsonRejection;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ringwire_codec::mqtt::QoS;
+use ringwire_codec::mqtt::{Property, PropertyList, QoS};
 use ringwire_codec::topic;
 use ringwire_core::Message;
 use ringwire_core::message::Parts;
 use ringwire_shard::Question;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -35,6 +36,61 @@ pub(crate) struct Publish {
     qos: u8,
     #[serde(default)]
     retain: bool,
+    #[serde(default)]
+    properties: Properties,
+}
+
+/// The properties of 5.0 that travel with a message; EMQX's names.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Properties {
+    payload_format_indicator: Option<u8>,
+    message_expiry_interval: Option<u32>,
+    content_type: Option<String>,
+    response_topic: Option<String>,
+    correlation_data: Option<String>,
+    #[serde(default)]
+    user_properties: BTreeMap<String, String>,
+}
+
+impl Properties {
+    fn list(&self) -> Result<PropertyList, Refusal> {
+        let mut list = PropertyList::default();
+        let mut fits = true;
+        match self.payload_format_indicator {
+            None => {}
+            Some(indicator @ (0 | 1)) => fits &= list.push(Property::PayloadFormatIndicator(indicator)),
+            Some(2..) => return Err(Refusal::BadRequest("payload_format_indicator: 0 or 1".to_owned())),
+        }
+        if let Some(seconds) = self.message_expiry_interval {
+            fits &= list.push(Property::MessageExpiryInterval(seconds));
+        }
+        if let Some(text) = &self.content_type {
+            fits &= list.push(Property::ContentType(text));
+        }
+        if let Some(text) = &self.response_topic {
+            if !topic::is_valid_name(text) {
+                return Err(Refusal::BadRequest("response_topic: a topic name".to_owned()));
+            }
+            fits &= list.push(Property::ResponseTopic(text));
+        }
+        if let Some(data) = &self.correlation_data {
+            fits &= list.push(Property::CorrelationData(data.as_bytes()));
+        }
+        for (name, value) in &self.user_properties {
+            fits &= list.push(Property::UserProperty(name, value));
+        }
+        let texts = [&self.content_type, &self.response_topic].into_iter().flatten();
+        let pairs = self
+            .user_properties
+            .iter()
+            .flat_map(|(name, value)| [name, value]);
+        if !fits || texts.chain(pairs).any(|text| text.contains('\0')) {
+            let text = "properties: texts of at most 65535 bytes, without NUL";
+            return Err(Refusal::BadRequest(text.to_owned()));
+        }
+        Ok(list)
+    }
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -73,10 +129,11 @@ impl Publish {
             2 => QoS::ExactlyOnce,
             3.. => return refused("qos: 0, 1 or 2"),
         };
+        let properties = self.properties.list()?;
         Ok(Message::new(Parts {
             topic: &self.topic,
             payload: &payload,
-            properties: &[],
+            properties: properties.as_properties().as_bytes(),
             publisher: &[],
             qos,
             retain: self.retain,

@@ -24,6 +24,8 @@ pub(crate) enum Refusal {
     Body(StatusCode, String),
     #[error("there is no client with this id")]
     ClientNotFound,
+    #[error("there is no retained message for this topic")]
+    NotRetained,
     #[error("there is no such ban")]
     BanNotFound,
     #[error("this is banned already: lift that ban first")]
@@ -51,7 +53,9 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPath | Self::ClientNotFound | Self::BanNotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchPath | Self::ClientNotFound | Self::BanNotFound | Self::NotRetained => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::BadRequest(_) | Self::BannedAlready | Self::TooManyBans => StatusCode::BAD_REQUEST,
@@ -62,7 +66,7 @@ impl Refusal {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoSuchPath | Self::BanNotFound => "NOT_FOUND",
+            Self::NoSuchPath | Self::BanNotFound | Self::NotRetained => "NOT_FOUND",
             Self::BannedAlready => "ALREADY_EXISTS",
             Self::TooManyBans => "QUOTA_EXCEEDED",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",

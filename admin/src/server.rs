@@ -6,7 +6,7 @@
 use crate::health::{healthz, readyz};
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
-use crate::{Node, banned, clients, metrics, publish};
+use crate::{Node, banned, clients, metrics, publish, retainer};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CONTENT_LENGTH, HOST};
@@ -76,6 +76,14 @@ fn routes(node: Node) -> Router {
         .route(
             "/api/v5/clients/{clientid}",
             get(clients::one).delete(clients::kick),
+        )
+        .route(
+            "/api/v5/clients/{clientid}/subscriptions",
+            get(clients::subscriptions),
+        )
+        .route(
+            "/api/v5/mqtt/retainer/message/{*topic}",
+            get(retainer::one).delete(retainer::remove),
         )
         .route(
             "/api/v5/banned",

@@ -5,7 +5,7 @@ mod fake;
 
 use fake::start;
 use ringwire_admin::{Admin, BindError};
-use ringwire_codec::mqtt::QoS;
+use ringwire_codec::mqtt::{Properties, QoS};
 use ringwire_core::{CloseReason, DropReason};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,6 +170,79 @@ fn a_publish_reaches_the_home_of_its_topic() {
         (binary.payload(), binary.qos, binary.retain),
         (&[0, 0xFF][..], QoS::ExactlyOnce, true)
     );
+}
+
+#[test]
+fn a_publish_carries_its_properties_and_wrong_ones_are_named() {
+    let fake = start(1, &[]);
+    let properties = json!({
+        "payload_format_indicator": 1, "message_expiry_interval": 60, "content_type": "text", "response_topic": "r",
+        "correlation_data": "42", "user_properties": {"a": "1", "b": "2"},
+    });
+    let body = json!({"topic": "t", "payload": "m", "properties": properties}).to_string();
+    assert_eq!(fake.publish(&body).0, 200);
+    let published = fake.shared.published.lock().unwrap();
+    let found: Vec<String> = Properties::from_validated(published[0].1.properties())
+        .iter()
+        .map(|property| format!("{property:?}"))
+        .collect();
+    assert_eq!(found.len(), 7, "{found:?}");
+    assert!(
+        found.contains(&"MessageExpiryInterval(60)".to_owned()),
+        "{found:?}"
+    );
+    assert!(
+        found.contains(&"UserProperty(\"b\", \"2\")".to_owned()),
+        "{found:?}"
+    );
+    drop(published);
+    for (properties, word) in [
+        (json!({"payload_format_indicator": 2}), "payload_format_indicator"),
+        (json!({"response_topic": "a/#"}), "response_topic"),
+        (json!({"content_type": "a\u{0}"}), "properties"),
+        (json!({"colour": "blue"}), "colour"),
+    ] {
+        let body = json!({"topic": "t", "payload": "m", "properties": properties}).to_string();
+        let (status, answer) = fake.publish(&body);
+        assert_eq!(status, 400);
+        assert!(answer["message"].as_str().unwrap().contains(word), "{answer}");
+    }
+}
+
+#[test]
+fn a_retained_message_is_shown_and_removed_at_its_home() {
+    let fake = start(3, &[]);
+    let body = json!({"topic": "a/b c", "payload": "kept", "qos": 1, "retain": true}).to_string();
+    assert_eq!(fake.publish(&body).0, 200);
+    let path = "/api/v5/mqtt/retainer/message/a%2Fb%20c";
+    let (status, body) = fake.json("GET", path);
+    let expected = json!({"topic": "a/b c", "qos": 1, "payload": "a2VwdA==", "from_clientid": ""});
+    assert_eq!((status, body), (200, expected));
+    assert_eq!(fake.ask("DELETE", path).0, 204);
+    for method in ["GET", "DELETE"] {
+        let (status, body) = fake.json(method, path);
+        assert_eq!((status, &body["code"]), (404, &json!("NOT_FOUND")));
+    }
+}
+
+#[test]
+fn clients_are_found_by_a_part_of_their_id_and_show_when_they_connected_and_what_they_hold() {
+    let fake = start(3, &[]);
+    ["pump-1", "pump-2", "door-1"]
+        .iter()
+        .for_each(|id| fake.client(id));
+    let (status, body) = fake.json("GET", "/api/v5/clients?like_clientid=mp-");
+    assert_eq!(
+        (status, client_ids(&body)),
+        (200, vec!["pump-1".to_owned(), "pump-2".to_owned()])
+    );
+    assert_eq!(body["meta"], json!({"page": 1, "limit": 100, "hasnext": false}));
+    assert_eq!(body["data"][0]["connected_at"], "2023-11-14T22:13:20.012Z");
+    let (status, body) = fake.json("GET", "/api/v5/clients/door-1/subscriptions");
+    let row = json!({"node": "test", "clientid": "door-1", "topic": "$share/g/a/+", "qos": 1, "nl": 0, "rap": 1, "rh": 2});
+    assert_eq!((status, body), (200, json!([row])));
+    let (status, body) = fake.json("GET", "/api/v5/clients/nobody/subscriptions");
+    assert_eq!((status, &body["code"]), (404, &json!("CLIENTID_NOT_FOUND")));
 }
 
 #[test]

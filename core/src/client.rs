@@ -2,6 +2,21 @@
 
 use std::net::SocketAddr;
 
+/// One subscription of a client. EMQX's fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Held {
+    /// The filter, with what names a group before it.
+    pub topic: String,
+    pub qos: u8,
+    /// No Local.
+    pub nl: bool,
+    /// Retain As Published.
+    pub rap: bool,
+    /// Retain Handling.
+    pub rh: u8,
+}
+
 /// One client, connected or kept. Field names follow EMQX's API where it has the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

@@ -144,6 +144,7 @@ impl Engine {
             Input::Answered { connection, answer } => self.answered(connection, answer, actions),
             Input::Kick { client_id } => self.kick(client_id, actions),
             Input::Inject { message } => self.inject(&message, actions),
+            Input::Forget { topic } => drop(self.retained.remove(topic.as_bytes())),
             Input::Ban { ban } => self.ban_for_administrator(ban, actions),
             Input::Unban { who } => self.unban(who),
             Input::Tick => self.tick(actions),

@@ -78,6 +78,11 @@ pub enum Input<'a> {
         /// The message.
         message: Arc<Message>,
     },
+    /// The administrator removes the retained message of a topic that is at home here.
+    Forget {
+        /// The topic.
+        topic: &'a str,
+    },
     /// The administrator bans somebody: every shard is told.
     Ban {
         /// Whom, and until when.

@@ -64,6 +64,21 @@ fn publishes_subscriptions_and_their_ends_are_rewritten_alike() {
 }
 
 #[test]
+fn the_operator_sees_what_a_client_subscribes_to_as_it_was_rewritten() {
+    let mut node = Node::with(rules(&[(RewriteAction::Subscribe, "x/#", "^x/(.+)$", "z/$1")]));
+    let name = node.name_at(1, "c");
+    let peer = node.connect(0, Hello::new(V5, &name));
+    node.subscribe(peer, V5, "x/1", 1);
+    node.subscribe(peer, V5, "$share/g/x/2", 2);
+    node.subscribe(peer, V5, "plain/+", 0);
+    let home = &node.engines[usize::from(node.name_home(&name))];
+    let held = home.subscriptions(&name).expect("it is connected");
+    let held: Vec<_> = held.iter().map(|held| (held.topic.as_str(), held.qos)).collect();
+    assert_eq!(held, [("z/1", 1), ("plain/+", 0), ("$share/g/z/2", 2)]);
+    assert!(home.subscriptions("nobody").is_none());
+}
+
+#[test]
 fn access_is_asked_for_what_the_client_wrote() {
     let mut settings = rules(&[(RewriteAction::All, "pub/#", "^pub/(.+)$", "secret/$1")]);
     settings.access.rules = vec![Rule {

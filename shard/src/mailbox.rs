@@ -7,7 +7,11 @@ use crate::bell::Bell;
 use crate::doorbell::Doorbell;
 use crate::sync::{Receiver, Sender, TrySendError, bounded};
 use ringwire_core::bans::{Ban, BanObjection, Banned};
-use ringwire_core::{Answer, ConnectionId, Message, ShardId, client::Client, stats::Stats};
+use ringwire_core::{
+    Answer, ConnectionId, Message, ShardId,
+    client::{Client, Held},
+    stats::Stats,
+};
 use std::io;
 use std::sync::Arc;
 
@@ -24,6 +28,8 @@ pub enum Question {
     /// Up to `limit` clients after a client id, sorted by client id.
     Clients {
         after: Option<String>,
+        /// What their client ids contain.
+        like: String,
         limit: usize,
         reply: Reply<Vec<Client>>,
     },
@@ -32,6 +38,18 @@ pub enum Question {
         client_id: String,
         reply: Reply<Option<Client>>,
     },
+    /// What a client subscribes to; `None` when there is no such client.
+    Subscriptions {
+        client_id: String,
+        reply: Reply<Option<Vec<Held>>>,
+    },
+    /// The retained message of a topic that is at home there.
+    Retained {
+        topic: String,
+        reply: Reply<Option<Arc<Message>>>,
+    },
+    /// Removes it; false when there is none.
+    Forget { topic: String, reply: Reply<bool> },
     /// Closes a client and ends its session; false when there is none.
     Kick { client_id: String, reply: Reply<bool> },
     /// Routes messages that no client published, in order.

@@ -178,6 +178,9 @@ fn a_parked_shard_answers_a_question() {
                     | Question::Client { .. }
                     | Question::Kick { .. }
                     | Question::Publish { .. }
+                    | Question::Subscriptions { .. }
+                    | Question::Retained { .. }
+                    | Question::Forget { .. }
                     | Question::Ban { .. }
                     | Question::Unban { .. }
                     | Question::Bans { .. }

@@ -4,6 +4,7 @@ use super::form::Wrong;
 use super::source::Source;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::ops::Range;
+use toml::de::{DeTable, DeValue};
 
 /// A span in one of the sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,10 @@ impl Mistake {
 
 /// All mistakes as text for people.
 pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool) -> String {
+    let texts: Vec<String> = sources
+        .iter()
+        .map(|source| without_secrets(&source.text))
+        .collect();
     let renderer = if colour {
         Renderer::styled()
     } else {
@@ -61,7 +66,7 @@ pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool) -> String 
     };
     let mut text = String::new();
     for mistake in mistakes {
-        text += &render_one(mistake, sources, &renderer);
+        text += &render_one(mistake, (sources, &texts), &renderer);
         text += "\n\n";
     }
     let plural = if mistakes.len() == 1 { "" } else { "s" };
@@ -71,7 +76,44 @@ pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool) -> String 
     )
 }
 
-fn render_one(mistake: &Mistake, sources: &[Source], renderer: &Renderer) -> String {
+/// A text with every password as stars, of the same length, so that spans stay right: it may end up on a screen or in a
+/// log. A key that nearly says password counts too.
+fn without_secrets(text: &str) -> String {
+    let (root, _) = DeTable::parse_recoverable(text);
+    let mut secrets = Vec::new();
+    find_secrets(root.get_ref(), &mut secrets);
+    let mut bytes = text.as_bytes().to_vec();
+    for secret in secrets {
+        if let Some(secret) = bytes.get_mut(secret) {
+            secret
+                .iter_mut()
+                .filter(|byte| !b"\"'\r\n".contains(byte))
+                .for_each(|byte| *byte = b'*');
+        }
+    }
+    // Whole values were replaced by ASCII, so nothing is cut apart.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn find_secrets(table: &DeTable<'_>, secrets: &mut Vec<Range<usize>>) {
+    for (key, value) in table.iter() {
+        if strsim::damerau_levenshtein(key.get_ref(), "password") <= 2 {
+            secrets.push(value.span());
+        }
+        look_into(value.get_ref(), secrets);
+    }
+}
+
+fn look_into(value: &DeValue<'_>, secrets: &mut Vec<Range<usize>>) {
+    if let Some(table) = value.as_table() {
+        find_secrets(table, secrets);
+    }
+    for item in value.as_array().into_iter().flat_map(|items| items.iter()) {
+        look_into(item.get_ref(), secrets);
+    }
+}
+
+fn render_one(mistake: &Mistake, (sources, texts): (&[Source], &[String]), renderer: &Renderer) -> String {
     let Wrong {
         title, label, help, ..
     } = &mistake.wrong;
@@ -85,7 +127,7 @@ fn render_one(mistake: &Mistake, sources: &[Source], renderer: &Renderer) -> Str
         .span(place.span.clone())
         .label(label.as_str());
     let mut group = headline.element(
-        Snippet::source(source.text.as_str())
+        Snippet::source(texts[place.source].as_str())
             .path(source.origin.as_str())
             .annotation(mark),
     );

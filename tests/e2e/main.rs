@@ -12,6 +12,7 @@ mod admin;
 mod authentication;
 mod client;
 mod device;
+mod extras;
 mod generator;
 mod load;
 mod mqtt;

@@ -131,6 +131,22 @@ fn the_admin_examples_answer() {
 }
 
 #[test]
+fn the_ban_example_bans_lists_and_lifts() {
+    if !has(&["curl"]) {
+        return;
+    }
+    let broker = Broker::start(2);
+    let text = output(&example(&broker, "bans"));
+    assert_eq!(text.matches("too-loud").count(), 2, "made, then listed: {text}");
+    assert!(text.contains("\"count\":1"), "{text}");
+    assert!(
+        broker.log().contains("too-loud"),
+        "the log names it: {}",
+        broker.log()
+    );
+}
+
+#[test]
 fn the_bench_example_measures_and_writes_its_report() {
     let broker = Broker::start(1);
     let folder = tempfile::tempdir().expect("a folder");

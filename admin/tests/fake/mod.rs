@@ -4,7 +4,7 @@
 
 use ringwire_admin::{Admin, Node};
 use ringwire_core::bans::{Ban, BanObjection};
-use ringwire_core::client::Client;
+use ringwire_core::client::{Client, Held};
 use ringwire_core::placement::Placement;
 use ringwire_core::{Message, ShardId};
 use ringwire_shard::Question;
@@ -73,6 +73,7 @@ pub fn start(shards: u16, mute: &[u16]) -> Fake {
         mailboxes,
         placement,
         name: "test".to_owned(),
+        started_unix_ms: 1_700_000_000_000,
     };
     let serving = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -112,12 +113,46 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
             stats.engine.sessions = clients.lock().unwrap().len() as u64;
             reply(stats);
         }
-        Question::Clients { after, limit, reply } => {
+        Question::Clients {
+            after,
+            like,
+            limit,
+            reply,
+        } => {
             let clients = clients.lock().unwrap();
-            let follows = |client: &&Client| after.as_ref().is_none_or(|after| client.clientid > *after);
+            let follows = |client: &&Client| {
+                after.as_ref().is_none_or(|after| client.clientid > *after) && client.clientid.contains(&like)
+            };
             reply(clients.values().filter(follows).take(limit).cloned().collect());
         }
         Question::Client { client_id, reply } => reply(clients.lock().unwrap().get(&client_id).cloned()),
+        Question::Subscriptions { client_id, reply } => {
+            let known = clients.lock().unwrap().contains_key(&client_id);
+            let held = Held {
+                topic: "$share/g/a/+".to_owned(),
+                qos: 1,
+                nl: false,
+                rap: true,
+                rh: 2,
+            };
+            reply(known.then(|| vec![held]));
+        }
+        Question::Retained { topic, reply } => {
+            let published = shared.published.lock().unwrap();
+            let mut kept = published
+                .iter()
+                .filter(|(home, message)| *home == shard && message.retain);
+            reply(
+                kept.find(|(_, message)| message.topic() == topic)
+                    .map(|(_, message)| message.clone()),
+            );
+        }
+        Question::Forget { topic, reply } => {
+            let mut published = shared.published.lock().unwrap();
+            let before = published.len();
+            published.retain(|(home, message)| *home != shard || message.topic() != topic);
+            reply(published.len() < before);
+        }
         Question::Kick { client_id, reply } => reply(clients.lock().unwrap().remove(&client_id).is_some()),
         Question::Publish { messages, reply } => {
             let mut published = shared.published.lock().unwrap();

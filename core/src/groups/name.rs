@@ -51,6 +51,14 @@ impl GroupName {
         self.0.starts_with('/')
     }
 
+    /// As a client would subscribe to it.
+    pub(crate) fn text(&self) -> String {
+        match self.0.strip_prefix('/') {
+            Some(topic) => format!("$exclusive/{topic}"),
+            None => format!("$share/{}", self.0),
+        }
+    }
+
     /// What is matched against topic names.
     pub(crate) fn filter(&self) -> &str {
         let (_, filter) = self.0.split_once('/').expect("a name has a slash");

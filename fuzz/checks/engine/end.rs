@@ -85,7 +85,7 @@ fn everybody_leaves(node: &mut Node) {
     }
     node.settle();
     for shard in 0..COUNT {
-        for client in node.shards[shard].engine.clients(None, usize::MAX) {
+        for client in node.shards[shard].engine.clients(None, "", usize::MAX) {
             let client_id = &client.clientid;
             node.feed(shard, Input::Kick { client_id });
         }

@@ -221,7 +221,7 @@ fn look(node: &Node, closely: bool) {
         if !closely {
             continue;
         }
-        for client in shard.engine.clients(None, usize::MAX) {
+        for client in shard.engine.clients(None, "", usize::MAX) {
             assert!(client.mqueue_len <= limits.queue_messages, "{client:?}");
             assert!(client.inflight_cnt <= usize::from(limits.inflight), "{client:?}");
             assert!(client.subscriptions_cnt <= limits.subscriptions + 1, "{client:?}");

@@ -216,7 +216,19 @@ impl Pump {
         match question {
             Question::Ping { reply } => reply(()),
             Question::Stats { reply } => reply(self.snapshot()),
-            Question::Clients { after, limit, reply } => reply(self.engine.clients(after.as_deref(), limit)),
+            Question::Clients {
+                after,
+                like,
+                limit,
+                reply,
+            } => reply(self.engine.clients(after.as_deref(), &like, limit)),
+            Question::Subscriptions { client_id, reply } => reply(self.engine.subscriptions(&client_id)),
+            Question::Retained { topic, reply } => reply(self.engine.retained_message(&topic, self.now)),
+            Question::Forget { topic, reply } => {
+                let known = self.engine.retained_message(&topic, self.now).is_some();
+                self.tell(Input::Forget { topic: &topic });
+                reply(known);
+            }
             Question::Client { client_id, reply } => reply(self.engine.client(&client_id)),
             Question::Kick { client_id, reply } => {
                 let known = self.engine.client(&client_id).is_some();

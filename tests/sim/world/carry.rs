@@ -332,6 +332,7 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
         Input::Answered { .. } => "answered",
         Input::Kick { .. } => "kick",
         Input::Inject { .. } => "inject",
+        Input::Forget { .. } => "forget",
         Input::Ban { .. } => "ban",
         Input::Unban { .. } => "unban",
         Input::Tick => "tick",
@@ -360,6 +361,7 @@ pub(super) fn describe(input: &Input<'_>) -> String {
         | Input::Answered { .. }
         | Input::Kick { .. }
         | Input::Inject { .. }
+        | Input::Forget { .. }
         | Input::Ban { .. }
         | Input::Unban { .. }
         | Input::Tick

@@ -169,7 +169,7 @@ impl World {
         let engine = &self.shards[shard].engine;
         let stats = engine.stats();
         let mut over = Vec::new();
-        for client in engine.clients(None, usize::MAX) {
+        for client in engine.clients(None, "", usize::MAX) {
             let kept = client.mqueue_len <= limits.queue_messages
                 && client.inflight_cnt <= usize::from(limits.inflight)
                 && client.subscriptions_cnt <= limits.subscriptions;
