@@ -159,17 +159,7 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
             published.extend(messages.into_iter().map(|message| (shard, message)));
             reply(());
         }
-        Question::Ban { ban, reply } => {
-            let mut bans = shared.bans[shard.index()].lock().unwrap();
-            match bans.iter().find(|known| known.who == ban.who) {
-                Some(known) => reply(Err(BanObjection::Exists(known.clone()))),
-                None if bans.len() >= BANS_MAX => reply(Err(BanObjection::Full)),
-                None => {
-                    bans.push(ban);
-                    reply(Ok(()));
-                }
-            }
-        }
+        Question::Ban { ban, reply } => reply(take_ban(&mut shared.bans[shard.index()].lock().unwrap(), ban)),
         Question::Unban { who, reply } => {
             let mut bans = shared.bans[shard.index()].lock().unwrap();
             let before = bans.len();
@@ -180,6 +170,17 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
         Question::Answered { .. } => panic!("the admin endpoint answers no shard"),
         Question::Drain { .. } => panic!("the admin endpoint drains no shard"),
     }
+}
+
+fn take_ban(bans: &mut Vec<Arc<Ban>>, ban: Arc<Ban>) -> Result<(), BanObjection> {
+    if let Some(known) = bans.iter().find(|known| known.who == ban.who) {
+        return Err(BanObjection::Exists(known.clone()));
+    }
+    if bans.len() >= BANS_MAX {
+        return Err(BanObjection::Full);
+    }
+    bans.push(ban);
+    Ok(())
 }
 
 impl Fake {
