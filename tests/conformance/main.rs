@@ -15,6 +15,7 @@
 #[allow(dead_code)]
 mod broker;
 
+mod aliases;
 mod bystanders;
 #[allow(dead_code)]
 mod client;

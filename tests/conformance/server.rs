@@ -73,6 +73,24 @@ impl Server {
         client
     }
 
+    /// Sends each packet on a 5.0 connection of its own, which ends with DISCONNECT and this reason code.
+    #[track_caller]
+    pub fn each_ends(&self, id: &str, packets: &[String], reason: u8) {
+        for packet in packets {
+            let mut client = self.v5(id);
+            client.send(packet);
+            client.expect_disconnect(reason);
+        }
+    }
+
+    /// Sends each CONNECT of 5.0, which is refused with CONNACK and this reason code.
+    #[track_caller]
+    pub fn each_is_refused(&self, connects: &[String], reason: u8) {
+        for connect in connects {
+            self.send(connect).expect_refused(reason);
+        }
+    }
+
     /// For what is not MQTT: the admin endpoint, another listener, a signal.
     pub fn broker(&self) -> &Broker {
         &self.broker

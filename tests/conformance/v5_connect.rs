@@ -5,14 +5,6 @@ use crate::server::{Server, connect_v5};
 
 const WILL: &str = "<> 't-will' (`gone`)";
 
-/// Each CONNECT is refused with CONNACK and this reason code.
-#[track_caller]
-fn each_is_refused(server: &Server, connects: &[String], reason: u8) {
-    for connect in connects {
-        server.send(connect).expect_refused(reason);
-    }
-}
-
 #[test]
 fn mqtt_3_1_0_1_another_first_packet_ends_the_connection_without_a_word() {
     let server = Server::shared();
@@ -75,7 +67,7 @@ fn mqtt_3_1_2_2_another_version_is_unsupported() {
 fn mqtt_3_1_2_3_the_reserved_flag_is_malformed() {
     let server = Server::shared();
     let connects = [0x03, 0x01].map(|flags| connect_v5("c-3.1.2-3", flags, "<>", ""));
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -85,14 +77,14 @@ fn mqtt_3_1_2_9_will_properties_topic_and_payload_are_there_with_the_will_flag()
     server.send(&present).expect_accepted();
     let absent = ["", "<>", "<> 't-will'", "'t-will' (`gone`)", "<> 't-will' 00"];
     let connects = absent.map(|rest| connect_v5("c-3.1.2-9", 0x06, "<>", rest));
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
 fn mqtt_3_1_2_11_a_will_qos_without_a_will_is_malformed() {
     let server = Server::shared();
     let connects = [0x0A, 0x12, 0x1A].map(|flags| connect_v5("c-3.1.2-11", flags, "<>", ""));
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -101,13 +93,13 @@ fn mqtt_3_1_2_12_a_will_qos_of_3_is_malformed() {
     for flags in [0x06, 0x0E, 0x16] {
         server.v5_as("c-3.1.2-12", flags, "<>", WILL);
     }
-    each_is_refused(&server, &[connect_v5("c-3.1.2-12", 0x1E, "<>", WILL)], 0x81);
+    server.each_is_refused(&[connect_v5("c-3.1.2-12", 0x1E, "<>", WILL)], 0x81);
 }
 
 #[test]
 fn mqtt_3_1_2_13_will_retain_without_a_will_is_malformed() {
     let server = Server::shared();
-    each_is_refused(&server, &[connect_v5("c-3.1.2-13", 0x22, "<>", "")], 0x81);
+    server.each_is_refused(&[connect_v5("c-3.1.2-13", 0x22, "<>", "")], 0x81);
 }
 
 #[test]
@@ -118,7 +110,7 @@ fn mqtt_3_1_2_16_a_user_name_without_its_flag_is_malformed() {
         // With the Password Flag alone it would be the password, and the password is left over.
         connect_v5("c-3.1.2-16", 0x42, "<>", "'user' 'secret'"),
     ];
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -130,14 +122,14 @@ fn mqtt_3_1_2_17_a_user_name_flag_without_a_user_name_is_malformed() {
         connect_v5("c-3.1.2-17", 0x82, "<>", ""),
         connect_v5("c-3.1.2-17", 0x86, "<>", WILL),
     ];
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
 fn mqtt_3_1_2_18_a_password_without_its_flag_is_malformed() {
     let server = Server::shared();
     let connect = connect_v5("c-3.1.2-18", 0x82, "<>", "'user' 'secret'");
-    each_is_refused(&server, &[connect], 0x81);
+    server.each_is_refused(&[connect], 0x81);
 }
 
 #[test]
@@ -151,7 +143,7 @@ fn mqtt_3_1_2_19_a_password_flag_without_a_password_is_malformed() {
         connect_v5("c-3.1.2-19", 0x42, "<>", ""),
         connect_v5("c-3.1.2-19", 0xC2, "<>", "'user' 0006 `secre`"),
     ];
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -185,7 +177,7 @@ fn mqtt_3_1_3_2_a_session_belongs_to_its_client_identifier() {
 fn mqtt_3_1_3_3_a_connect_without_a_client_identifier_is_malformed() {
     let server = Server::shared();
     let connects = ["10 <'MQTT' 05 02 0000 <>>", "10 <'MQTT' 05 02 0000 <> 00>"].map(str::to_owned);
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -194,7 +186,7 @@ fn mqtt_3_1_3_4_a_client_identifier_that_is_not_utf_8_is_malformed() {
     server.v5("c-3.1.3-4 é €");
     let connects =
         ["(FF)", "(EDA080)", "(C0AF)", "(`c` 00)"].map(|id| format!("10 <'MQTT' 05 02 0000 <> {id}>"));
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -257,7 +249,7 @@ fn mqtt_3_1_3_11_a_will_topic_that_is_not_utf_8_is_malformed() {
     server.v5_as("c-3.1.3-11", 0x06, "<>", "<> 't-é' ()");
     let connects = ["(FF)", "(EDA080)", "(C0AF)", "(`t` 00)"]
         .map(|topic| connect_v5("c-3.1.3-11", 0x06, "<>", &format!("<> {topic} ()")));
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }
 
 #[test]
@@ -266,5 +258,5 @@ fn mqtt_3_1_3_12_a_user_name_that_is_not_utf_8_is_malformed() {
     server.v5_as("c-3.1.3-12", 0x82, "<>", "'é'");
     let connects =
         ["(FF)", "(EDA080)", "(C0AF)", "(`u` 00)"].map(|user| connect_v5("c-3.1.3-12", 0x82, "<>", user));
-    each_is_refused(&server, &connects, 0x81);
+    server.each_is_refused(&connects, 0x81);
 }

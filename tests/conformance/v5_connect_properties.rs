@@ -1,48 +1,20 @@
 //! MQTT 5.0 sections 3.1.2.11.3 to 3.1.2.11.9: what the client's properties forbid the server.
 
+use crate::aliases::{Known, topics};
 use crate::client::Client;
 use crate::connack::ConnAck;
 use crate::notation::{bytes, long, show};
 use crate::server::{Server, connect_v5};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The Topic Alias of a PUBLISH that has no other property but it, and the length of its topic.
-fn alias(packet: &[u8]) -> (Option<u16>, usize) {
-    assert_eq!(packet[0] & 0xF6, 0x30, "a PUBLISH of QoS 0: {}", show(packet));
-    let topic = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
-    match &packet[4 + topic..] {
-        [0, ..] => (None, topic),
-        [3, 0x23, high, low, ..] => (Some(u16::from_be_bytes([*high, *low])), topic),
-        _ => panic!("other properties in {}", show(packet)),
-    }
-}
-
-/// Publishes to `topic/0`, `topic/1`, ... of so many topics, twice, and returns the aliases of the first and the
-/// second round as a subscriber with this Topic Alias Maximum gets them.
-fn aliases(server: &Server, id: &str, maximum: &str, topics: usize) -> (Vec<Option<u16>>, Vec<Option<u16>>) {
-    let mut subscriber = server.v5_as(id, 0x02, maximum, "");
+/// The aliases that a client with these properties gets for five topics that come twice.
+#[track_caller]
+fn aliases(server: &Server, id: &str, properties: &str) -> Vec<Option<u16>> {
+    let mut subscriber = server.v5_as(id, 0x02, properties, "");
     subscriber.subscribe_v5(&format!("{id}/#"), 0);
-    let mut publisher = server.v5(&format!("{id}-publisher"));
-    let mut known = std::collections::BTreeMap::new();
-    let mut round = || {
-        let mut seen = Vec::new();
-        for number in 0..topics {
-            let topic = format!("{id}/{number}");
-            publisher.send(&format!("30 <'{topic}' <> `{number}`>"));
-            let packet = subscriber.packet();
-            let (alias, size) = alias(&packet);
-            let named = String::from_utf8(packet[4..4 + size].to_vec()).expect("UTF-8");
-            match (alias, size) {
-                (Some(alias), 0) => assert_eq!(known.get(&alias), Some(&topic), "what it was set to"),
-                (Some(alias), _) => drop(known.insert(alias, named.clone())),
-                (None, _) => {}
-            }
-            assert!(size == 0 || named == topic, "{named} is {topic}");
-            seen.push(alias);
-        }
-        seen
-    };
-    (round(), round())
+    let mut publisher = server.v5(&format!("p-{id}"));
+    Known::default().rounds(&mut publisher, &mut subscriber, &topics(id, 5))
 }
 
 /// A subscriber to one topic that takes packets of so many bytes.
@@ -118,21 +90,16 @@ fn mqtt_3_1_2_25_a_queued_message_that_is_too_large_is_left_out() {
 #[test]
 fn mqtt_3_1_2_26_aliases_of_the_server_are_not_above_the_client_s_maximum() {
     let server = Server::shared();
-    let (first, second) = aliases(&server, "c-3.1.2-26", "<22 0003>", 5);
-    let used: std::collections::BTreeSet<_> = first.iter().chain(&second).flatten().copied().collect();
-    assert!(used.iter().all(|alias| (1..=3).contains(alias)), "{used:?}");
-    assert!(!used.is_empty(), "it makes use of them");
+    let aliases = aliases(&server, "c-3.1.2-26", "<22 0003>");
+    let used: BTreeSet<_> = aliases.into_iter().flatten().collect();
+    assert_eq!(used, [1, 2, 3].into(), "it makes use of all");
 }
 
 #[test]
 fn mqtt_3_1_2_27_without_a_maximum_there_are_no_aliases() {
     let server = Server::shared();
-    for (id, maximum) in [("c-3.1.2-27", "<>"), ("c-3.1.2-27b", "<22 0000>")] {
-        let (first, second) = aliases(&server, id, maximum, 3);
-        assert!(
-            first.iter().chain(&second).all(Option::is_none),
-            "{first:?} {second:?}"
-        );
+    for (id, properties) in [("c-3.1.2-27", "<>"), ("c-3.1.2-27b", "<22 0000>")] {
+        assert_eq!(aliases(&server, id, properties), [None; 10]);
     }
 }
 

@@ -8,16 +8,6 @@ fn publish_to(topic: &str) -> String {
     format!("30 <({topic}) <> `x`>")
 }
 
-/// Sends each on a connection of its own, which must end with DISCONNECT and this reason code.
-#[track_caller]
-fn each_ends(server: &Server, id: &str, packets: &[String], reason: u8) {
-    for packet in packets {
-        let mut client = server.v5(id);
-        client.send(packet);
-        client.expect_disconnect(reason);
-    }
-}
-
 #[test]
 fn mqtt_1_5_4_1_what_is_not_utf_8_is_malformed() {
     let server = Server::shared();
@@ -69,7 +59,7 @@ fn mqtt_1_5_4_2_a_null_character_is_malformed() {
         "A2 <0001 <> (00)>".to_owned(),
         "E0 <00 <1F (00)>>".to_owned(),
     ];
-    each_ends(&server, "c-1.5.4-2", &packets, 0x81);
+    server.each_ends("c-1.5.4-2", &packets, 0x81);
     for connect in [
         "02 0000 <> (`c` 00)",
         "06 0000 <> 'c' <> (00) (01)",
@@ -121,7 +111,7 @@ fn mqtt_1_5_5_1_a_length_that_is_too_long_is_malformed() {
         "30 <'a' 87 00 26 'k' 'v' `x`>",
         "82 <0001 <0B 81 00> 'a' 00>",
     ];
-    each_ends(&server, "c-1.5.5-1b", &packets.map(str::to_owned), 0x81);
+    server.each_ends("c-1.5.5-1b", &packets.map(str::to_owned), 0x81);
 }
 
 #[test]
@@ -142,7 +132,7 @@ fn mqtt_1_5_7_1_both_strings_of_a_pair_are_utf_8() {
             format!("A2 <0001 <26 {pair}> 'a'>"),
             format!("E0 <00 <26 {pair}>>"),
         ];
-        each_ends(&server, "c-1.5.7-1", &packets, 0x81);
+        server.each_ends("c-1.5.7-1", &packets, 0x81);
         let mut client = server.send(&connect_v5("c-1.5.7-1b", 0x02, &format!("<26 {pair}>"), ""));
         client.expect_refused(0x81);
     }
@@ -168,7 +158,7 @@ fn mqtt_2_1_3_1_other_flags_than_the_fixed_ones_are_malformed() {
             .filter(|flags| *flags != own)
             .map(|flags| format!("{:02X} {rest}", kind << 4 | flags))
             .collect();
-        each_ends(&server, "c-2.1.3-1", &wrong, 0x81);
+        server.each_ends("c-2.1.3-1", &wrong, 0x81);
     }
     for flags in 1..16 {
         let connect = connect_v5("c-2.1.3-1", 0x02, "<>", "").replacen("10", &format!("1{flags:X}"), 1);
@@ -206,7 +196,7 @@ fn mqtt_2_2_1_3_packet_identifier_0_is_a_protocol_error() {
         "82 <0000 <> 'a' 00>",
         "A2 <0000 <> 'a'>",
     ];
-    each_ends(&server, "c-2.2.1-3", &packets.map(str::to_owned), 0x82);
+    server.each_ends("c-2.2.1-3", &packets.map(str::to_owned), 0x82);
 }
 
 #[test]
@@ -296,7 +286,7 @@ fn mqtt_2_2_2_1_a_property_length_that_is_missing_is_malformed() {
     let server = Server::shared();
     // Where it should be, the first byte of a string's length is read.
     let packets = ["82 <0001 'a' 00>", "A2 <0001 'a'>", "30 <'a'>", "32 <'a' 0001>"];
-    each_ends(&server, "c-2.2.2-1b", &packets.map(str::to_owned), 0x81);
+    server.each_ends("c-2.2.2-1b", &packets.map(str::to_owned), 0x81);
     let mut client = server.send("10 <'MQTT' 05 02 0000 'c-2.2.2-1c'>");
     client.expect_refused(0x81);
 }

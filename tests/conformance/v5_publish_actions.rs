@@ -98,7 +98,7 @@ fn mqtt_3_3_4_4_one_copy_has_the_identifiers_of_all_matching_subscriptions() {
     subscribe(&mut client, &format!("{topic}/+"), "82 01", 2);
     // The same again, none, and one that does not match.
     subscribe(&mut client, &format!("{topic}/a"), "01", 1);
-    client.subscribe_v5("+/a", 0);
+    client.subscribe_v5(&format!("{topic}/a/#"), 0);
     subscribe(&mut client, &format!("{topic}/b"), "03", 1);
     let mut publisher = server.v5("c-3.3.4-4b");
     publisher.exchange(&format!("32 <'{topic}/a' 0001 <26 'k' 'v'> `x`>"), "40 <0001>");

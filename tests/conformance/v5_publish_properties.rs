@@ -39,16 +39,6 @@ fn expect_unaltered(server: &Server, topic: &str, properties: &str, payload: &st
     back.expect(&queued);
 }
 
-/// Each packet ends its connection with DISCONNECT and this reason code.
-#[track_caller]
-fn each_ends(server: &Server, id: &str, packets: &[String], reason: u8) {
-    for packet in packets {
-        let mut client = server.v5(id);
-        client.send(packet);
-        client.expect_disconnect(reason);
-    }
-}
-
 /// A session that waits for what is published to a topic.
 fn away(server: &Server, id: &str, topic: &str) {
     let mut client = server.v5_as(id, 0x02, "<11 0000003C>", "");
@@ -73,7 +63,7 @@ fn mqtt_3_3_2_1_the_topic_name_comes_first_and_is_utf_8() {
         "30 <(EDA080) <> `x`>",
         "30 <(`a` 00) <> `x`>",
     ];
-    each_ends(&server, "c-3.3.2-1", &malformed.map(str::to_owned), 0x81);
+    server.each_ends("c-3.3.2-1", &malformed.map(str::to_owned), 0x81);
     let mut client = server.v5("c-3.3.2-1");
     client.subscribe_v5("t-3.3.2-1/é€😀", 0);
     let packet = "30 <'t-3.3.2-1/é€😀' <> `x`>";
@@ -84,7 +74,7 @@ fn mqtt_3_3_2_1_the_topic_name_comes_first_and_is_utf_8() {
 fn mqtt_3_3_2_1_an_empty_topic_name_without_an_alias_is_a_protocol_error() {
     let server = Server::shared();
     let packets = ["30 <'' <> `x`>", "32 <'' 0001 <> `x`>"].map(str::to_owned);
-    each_ends(&server, "c-3.3.2-1b", &packets, 0x82);
+    server.each_ends("c-3.3.2-1b", &packets, 0x82);
 }
 
 #[test]
@@ -99,7 +89,7 @@ fn mqtt_3_3_2_2_wildcards_in_a_topic_name_make_it_invalid() {
             ]
         })
         .collect();
-    each_ends(&server, "c-3.3.2-2", &packets, 0x90);
+    server.each_ends("c-3.3.2-2", &packets, 0x90);
 }
 
 #[test]
@@ -113,11 +103,9 @@ fn mqtt_3_3_2_3_the_topic_name_that_is_sent_matches_the_filter() {
     for topic in ["b", "a/b", "a/c/d", "A", "", "e", "a/c/", "/c/a"] {
         publisher.send(&format!("30 <'t-3.3.2-3/{topic}' <> `no`>"));
     }
-    for topic in ["a", "b/c", "/c", "d", "d/", "d/e/f", "+c"] {
-        if !topic.contains('+') {
-            publisher.send(&format!("30 <'t-3.3.2-3/{topic}' <> `yes`>"));
-            client.expect(&format!("30 <'t-3.3.2-3/{topic}' <> `yes`>"));
-        }
+    for topic in ["a", "b/c", "/c", "d", "d/", "d/e/f"] {
+        publisher.send(&format!("30 <'t-3.3.2-3/{topic}' <> `yes`>"));
+        client.expect(&format!("30 <'t-3.3.2-3/{topic}' <> `yes`>"));
     }
 }
 
@@ -227,14 +215,14 @@ fn mqtt_3_3_2_6_the_interval_that_is_sent_is_what_is_left() {
 fn mqtt_3_3_2_13_a_response_topic_that_is_not_utf_8_is_malformed() {
     let server = Server::shared();
     let packets = ["(FF)", "(EDA080)", "(`a` 00)"].map(|topic| format!("30 <'t' <08 {topic}> `x`>"));
-    each_ends(&server, "c-3.3.2-13", &packets, 0x81);
+    server.each_ends("c-3.3.2-13", &packets, 0x81);
 }
 
 #[test]
 fn mqtt_3_3_2_14_wildcards_in_a_response_topic_make_it_invalid() {
     let server = Server::shared();
     let packets = ["#", "+", "a/#", "a/+/b", "a#"].map(|topic| format!("30 <'t' <08 '{topic}'> `x`>"));
-    each_ends(&server, "c-3.3.2-14", &packets, 0x90);
+    server.each_ends("c-3.3.2-14", &packets, 0x90);
 }
 
 #[test]
@@ -270,7 +258,7 @@ fn mqtt_3_3_2_18_the_order_of_user_properties_is_kept() {
 fn mqtt_3_3_2_19_a_content_type_that_is_not_utf_8_is_malformed() {
     let server = Server::shared();
     let packets = ["(FF)", "(EDA080)", "(`a` 00)"].map(|kind| format!("30 <'t' <03 {kind}> `x`>"));
-    each_ends(&server, "c-3.3.2-19", &packets, 0x81);
+    server.each_ends("c-3.3.2-19", &packets, 0x81);
 }
 
 #[test]
