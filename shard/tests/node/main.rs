@@ -5,11 +5,12 @@ mod client;
 mod descriptors;
 
 use client::{Client, PATIENCE, Running, connect_packet, eventually, packet, publish_packet, settings};
-use ringwire_core::CloseReason;
-use ringwire_shard::{Node, StartError};
+use ringwire_core::{Answer, CloseReason};
+use ringwire_shard::{Authority, Node, Question, StartError};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -162,6 +163,35 @@ fn a_refusal_is_read_although_the_client_had_sent_more() {
         "unacceptable protocol version"
     );
     client.expect_end();
+    node.end();
+}
+
+#[test]
+fn what_an_engine_asks_is_answered_through_the_mailbox_or_busy_where_there_is_no_room() {
+    let (sender, asks) = std::sync::mpsc::channel();
+    let has_room = AtomicBool::new(true);
+    let mut settings = settings(1);
+    let mut engine = ringwire_core::Settings::clone(&settings.engine);
+    engine.access.methods = vec!["X".to_owned()];
+    settings.engine = Arc::new(engine);
+    settings.authority = Some(Authority::new(move |_, ask| {
+        let taken = has_room.swap(false, Ordering::Relaxed);
+        taken && sender.send(ask).is_ok()
+    }));
+    let node = Running::start(settings);
+    // CONNECT of 5.0 with Authentication Method X, without a client id.
+    let connect = packet(0x10, b"\0\x04MQTT\x05\x02\0\0\x04\x15\0\x01X\0\0");
+    let (mut first, mut second) = (Client::open(node.address()), Client::open(node.address()));
+    first.send(&connect);
+    let asked = asks.recv_timeout(PATIENCE).unwrap();
+    second.send(&connect);
+    assert_eq!(second.read_packet(), (0x20, vec![0, 0x89, 0]));
+    let answer = Question::Answered {
+        connection: asked.connection,
+        answer: Answer::Refused,
+    };
+    assert!(node.0.mailboxes()[0].ask(answer).is_ok());
+    assert_eq!(first.read_packet(), (0x20, vec![0, 0x87, 0]));
     node.end();
 }
 
