@@ -1,4 +1,5 @@
-//! Other people's clients against the real broker: mosquitto's commands, Python's paho, JavaScript's mqtt.
+//! Other people's clients against the real broker: mosquitto's commands, Python's paho, JavaScript's mqtt; and the test
+//! suites that came with some of them (`suites.rs`).
 //!
 //! They are subprocesses, installed by `.ci/run`. Where one is missing its tests say so loudly and pass; with
 //! `RINGWIRE_INTEROP=required`, as in CI, a missing client is a failure. The Python and JavaScript checks are scripts
@@ -11,6 +12,7 @@ mod broker;
 mod mosquitto;
 mod readme;
 mod scripts;
+mod suites;
 
 use std::path::PathBuf;
 
