@@ -154,6 +154,8 @@ impl Engine {
         self.read_own(actions);
         if !self.events.is_empty() {
             self.send_events(actions);
+            // A group may have heard of them.
+            self.read_own(actions);
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use ringwire_codec::mqtt::{Packet, Property, Subscribe, SubscriptionOptions};
 use ringwire_core::DropReason;
 use ringwire_core::access::{Operation, Rule};
-use ringwire_core::settings::{Mqtt, Protocol};
+use ringwire_core::settings::{Mqtt, Protocol, RewriteAction, RewriteRule};
 
 /// SUBSCRIBE to several filters, at QoS 1.
 fn subscribe_all(node: &mut Node, peer: Peer, version: Version, filters: &[&str]) -> Vec<String> {
@@ -179,5 +179,38 @@ fn whoever_publishes_after_seeing_a_suback_is_heard() {
         node.exchange();
         assert_eq!(got(&mut node, peer), ["x"]);
         assert_eq!(node.drops(DropReason::NoSubscribers), 0);
+    }
+}
+
+#[test]
+fn a_rewritten_filter_is_the_groups_and_ends_by_the_name_that_the_client_knows() {
+    let mut settings = settings(2);
+    settings.rewrite.push(RewriteRule {
+        action: RewriteAction::Subscribe,
+        source_topic: "old/#".to_owned(),
+        re: "^old/(.+)$".to_owned(),
+        // Rewritten twice, it would be something else.
+        dest_topic: "old/new/$1".to_owned(),
+    });
+    let mut node = Node::with(settings);
+    let name = node.name_at(1, "m");
+    let peer = node.connect(0, Hello::new(V5, &name));
+    let publisher = client(&mut node, 0, "p");
+    for filter in ["$share/g/old/x", "$queue/old/x", "$exclusive/old/x"] {
+        let words = subscribe_all(&mut node, peer, V5, &[filter]);
+        assert_eq!(words, ["suback #9 [01]"], "{filter}");
+        publish(&mut node, publisher, "old/x", 0..1);
+        publish(&mut node, publisher, "old/new/x", 1..2);
+        assert_eq!(
+            node.take_words(peer, V5).len(),
+            1,
+            "{filter} is the new topic's alone"
+        );
+        assert_eq!(
+            unsubscribe(&mut node, peer, V5, filter),
+            ["unsuback #8 [00]"],
+            "{filter}"
+        );
+        assert_nothing_left(&mut node);
     }
 }

@@ -340,3 +340,30 @@ fn a_node_that_stops_moves_no_messages_from_member_to_member() {
     );
     assert!(node.take(staying).is_empty());
 }
+
+#[test]
+fn a_message_that_expired_meanwhile_is_not_begun_with_another_member() {
+    let (mut node, topic) = pair();
+    let (going, staying, _) = two_members(false, &topic, &mut node, 1);
+    let name = node.name_at(0, "v5");
+    let publisher = node.connect(0, Hello::new(V5, &name));
+    for id in [1, 2] {
+        let mut properties = ringwire_codec::mqtt::PropertyList::default();
+        properties.push(ringwire_codec::mqtt::Property::MessageExpiryInterval(5));
+        let packet = ringwire_codec::mqtt::Packet::Publish(ringwire_codec::mqtt::Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: &topic,
+            packet_id: ringwire_codec::mqtt::PacketId::new(id),
+            properties: properties.as_properties(),
+            payload: b"x",
+        });
+        node.send_packet(publisher, V5, &packet);
+    }
+    assert_eq!([going, staying].map(|peer| got(&mut node, peer).len()), [1, 1]);
+    node.pass(5_000);
+    node.end(going);
+    assert!(node.take(staying).is_empty());
+    assert_eq!(node.drops(DropReason::Expired), 1);
+}
