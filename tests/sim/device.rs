@@ -286,6 +286,7 @@ impl Device {
                 device: true,
                 ended: None,
                 connected: None,
+                losses: Vec::new(),
                 subscriptions: Vec::new(),
             });
             world.history.sessions.len() - 1

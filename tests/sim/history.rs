@@ -16,6 +16,13 @@ pub type MessageId = usize;
 /// The index of a session in `History::sessions`.
 pub type SessionId = usize;
 
+/// Shared subscriptions that MQTT 5.0 clients make. Each is asked for with an identifier of its own, so that it is known of
+/// every delivery which group it is for.
+pub const SHARED: &[&str] = &["$share/g/a/#", "$share/h/a/#", "$share/g/b", "$share/g/+/b"];
+
+/// The identifier of the first of them; ordinary subscriptions have lower ones.
+pub const SHARED_FIRST: u32 = 1_000;
+
 /// Everything that was recorded.
 #[derive(Debug, Default)]
 pub struct History {
@@ -85,6 +92,8 @@ pub struct Session {
     pub ended: Option<Step>,
     /// Since when the present connection stands; `None` while there is none.
     pub connected: Option<Step>,
+    /// When a broker noticed that a connection of its client had ended: also after the session's own end.
+    pub losses: Vec<Step>,
     /// In the order of the SUBSCRIBEs.
     pub subscriptions: Vec<Subscription>,
 }
@@ -207,6 +216,17 @@ impl History {
     }
 }
 
+impl Delivery {
+    /// The group that it is for; `None`: it is for ordinary subscriptions.
+    pub fn share(&self) -> Option<&'static str> {
+        let numbers = self.identifiers.iter();
+        let index = numbers
+            .filter_map(|identifier| identifier.checked_sub(SHARED_FIRST))
+            .next()?;
+        SHARED.get(index as usize).copied()
+    }
+}
+
 impl Sent {
     /// When it may first have been published; `None`: never, as far as is known.
     pub fn first_fed(&self) -> Option<Step> {
@@ -220,6 +240,11 @@ impl Sent {
 }
 
 impl Subscription {
+    /// It is a member's part in a group.
+    pub fn is_shared(&self) -> bool {
+        SHARED.contains(&&*self.filter)
+    }
+
     /// When it may first have been in force.
     pub fn from(&self) -> Step {
         self.versions[0].sent

@@ -139,7 +139,13 @@ fn the_same_seed_gives_the_same_trace() {
 #[test]
 fn the_trace_does_not_depend_on_the_seed_of_a_hasher() {
     for seed in 0..60 {
-        let plain = run(seed, Mode::default());
+        let plain = run(
+            seed,
+            Mode {
+                hashers: Some(seed),
+                ..Mode::default()
+            },
+        );
         let other = run(
             seed,
             Mode {
@@ -161,12 +167,14 @@ const REACHED: &[&str] = &[
     "delivered again at QoS 2",
     "delivered as retained",
     "delivered to a device",
+    "delivered to a group",
     "delivery.dropped.qos0_msg",
     "delivery.dropped.queue_full",
     "delivery.dropped.slow_consumer",
     "delivery.dropped.too_large",
     "drained",
     "eased parcel",
+    "group parcel",
     "idle_timeout",
     "illegal_frame",
     "invalid_client_id",

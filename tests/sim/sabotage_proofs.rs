@@ -53,6 +53,9 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::FlipSessionPresent, &["session_present_is_true"]),
     (Sabotage::LoseAcknowledgements, &["acknowledgements_come_in_time"]),
     (Sabotage::DrainInSilence, &["the_drain_is_told"]),
+    (Sabotage::LoseHand, &["a_group_loses_nothing"]),
+    (Sabotage::RepeatHand, &["a_group_gets_each_message_once"]),
+    (Sabotage::LoseBack, &["a_group_loses_nothing"]),
     (Sabotage::Panic, &["nothing_panics"]),
 ];
 
@@ -63,11 +66,11 @@ fn every_sabotage_is_noticed_by_the_check_that_is_named_for_it() {
             sabotage: Some(*kind),
             ..Mode::default()
         };
-        let noticed = (0..SEEDS).find_map(|seed| run(seed, mode).failure);
-        let failure = noticed.unwrap_or_else(|| panic!("{kind:?} was not noticed in {SEEDS} seeds"));
+        let noticed = (0..SEEDS).find_map(|seed| Some((seed, run(seed, mode).failure?)));
+        let (seed, failure) = noticed.unwrap_or_else(|| panic!("{kind:?} was not noticed in {SEEDS} seeds"));
         assert!(
             checks.contains(&failure.check),
-            "{kind:?} was noticed as {failure}"
+            "{kind:?} was noticed in seed {seed} as {failure}"
         );
     }
 }

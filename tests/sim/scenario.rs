@@ -6,7 +6,9 @@
 use crate::random::Random;
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{AclDenyAction, Listener, Mqtt, Overflow, PrivateTcp, Protocol};
+use ringwire_core::settings::{
+    AclDenyAction, Broker, Listener, Mqtt, Overflow, PrivateTcp, Protocol, SharedStrategy,
+};
 use ringwire_core::{ListenerId, Settings};
 
 /// The MQTT listener.
@@ -14,6 +16,15 @@ pub const MQTT: ListenerId = ListenerId(0);
 
 /// The private TCP listener.
 pub const PRIVATE: ListenerId = ListenerId(1);
+
+const STRATEGIES: &[SharedStrategy] = &[
+    SharedStrategy::Random,
+    SharedStrategy::RoundRobin,
+    SharedStrategy::Sticky,
+    SharedStrategy::HashClientId,
+    SharedStrategy::HashTopic,
+    SharedStrategy::Local,
+];
 
 /// A run before it starts.
 #[derive(Clone, Debug)]
@@ -40,6 +51,8 @@ pub struct Scenario {
     pub leaps: usize,
     /// The node is drained at the end, instead of being left by its clients.
     pub drain: bool,
+    /// Clients make shared subscriptions too.
+    pub sharing: bool,
     pub settings: Settings,
 }
 
@@ -67,6 +80,7 @@ impl Scenario {
             slowness: *random.pick(&[0, 10, 60]),
             leaps: *random.pick(&[0, 0, 1, 3]),
             drain: random.chance(10),
+            sharing: random.chance(40),
             settings: settings(random, shards as u16, tight, crowded),
         }
     }
@@ -126,6 +140,10 @@ fn settings(random: &mut Random, shards: u16, tight: bool, crowded: bool) -> Set
             listener("private", private_max, Protocol::PrivateTcp(private)),
         ],
         limits: limits(random, tight),
+        broker: Broker {
+            shared_subscription_strategy: *random.pick(STRATEGIES),
+            ..Broker::default()
+        },
         ..Settings::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Checks of single deliveries: what arrived is what was sent, to somebody who asked for it, as it was asked for.
 
-use super::{Verdict, describe, matching, named};
+use super::{Verdict, describe, matching, named, ordinary};
 use crate::history::{Delivery, History, Sent, Session, Subscription};
 
 /// Topic, payload and Content Type arrive as they were sent.
@@ -135,8 +135,17 @@ pub fn subscription_identifiers_are_right(history: &History) -> Verdict {
                 describe(delivery, session)
             ));
         }
-        let Some(fed) = message.first_fed() else { continue };
-        for subscription in matching(session, &delivery.topic) {
+        if delivery.share().is_some() && delivery.identifiers.len() > 1 {
+            let text = describe(delivery, session);
+            return Err(format!(
+                "{text} is for a group and for others: {:?}",
+                delivery.identifiers
+            ));
+        }
+        let Some(fed) = message.first_fed().filter(|_| delivery.share().is_none()) else {
+            continue;
+        };
+        for subscription in ordinary(session, &delivery.topic) {
             let [only] = subscription.versions.as_slice() else {
                 continue;
             };

@@ -4,7 +4,7 @@
 //! What is owed: a message that was published for sure, after the session had read the SUBACK of a matching filter that
 //! nobody has asked to end. A drop that the broker itself named is not a loss; one that it did not name is.
 
-use super::{Verdict, matching};
+use super::{Verdict, ordinary};
 use crate::history::{Delivery, History, MessageId, Sent, Session, SessionId, Step};
 use ringwire_codec::mqtt::QoS;
 use std::collections::BTreeMap;
@@ -23,7 +23,10 @@ struct Copies {
 fn copies(history: &History) -> BTreeMap<(SessionId, MessageId), Copies> {
     let mut table: BTreeMap<(SessionId, MessageId), Copies> = BTreeMap::new();
     for delivery in &history.deliveries {
-        let Some(message) = delivery.message else { continue };
+        // What comes for a group is for `groups.rs` to judge.
+        let Some(message) = delivery.message.filter(|_| delivery.share().is_none()) else {
+            continue;
+        };
         let copies = table.entry((delivery.session, message)).or_default();
         copies.live += usize::from(!delivery.retain);
         copies.fresh += usize::from(!delivery.retain && !delivery.dup);
@@ -50,7 +53,7 @@ pub fn at_most_once(history: &History) -> Verdict {
                 session.client_id, copies.live
             ));
         }
-        let asked = matching(session, &message.topic).flat_map(|subscription| &subscription.versions);
+        let asked = ordinary(session, &message.topic).flat_map(|subscription| &subscription.versions);
         let retained_max = asked.map(|version| {
             if version.retain_as_published {
                 1 + message.fed.len()
@@ -88,7 +91,8 @@ pub fn exactly_once(history: &History) -> Verdict {
     for (&(session, id), copies) in &arrived {
         let message = &history.messages[id];
         let again = history.deliveries.iter().any(|delivery| {
-            let same = delivery.session == session && delivery.message == Some(id);
+            let same =
+                delivery.session == session && delivery.message == Some(id) && delivery.share().is_none();
             same && delivery.qos == Some(QoS::AtLeastOnce)
         });
         let count = if again { copies.fresh } else { copies.live };
@@ -154,7 +158,7 @@ fn debt(history: &History, session: &Session, message: &Sent, fed: Step) -> Opti
         return None;
     }
     let own = message.publisher == session.client_id;
-    let standing = matching(session, &message.topic).filter(|subscription| {
+    let standing = ordinary(session, &message.topic).filter(|subscription| {
         let local = own && subscription.versions.iter().any(|version| version.no_local);
         subscription.stands_since(fed) && !local
     });

@@ -5,6 +5,7 @@
 
 mod content;
 mod delivery;
+mod groups;
 mod ids;
 mod order;
 #[cfg(test)]
@@ -68,6 +69,15 @@ pub const CHECKS: &[(&str, Check)] = &[
         delivery::subscribed_after_suback_is_heard,
     ),
     ("order_is_kept", order::order_is_kept),
+    (
+        "a_group_gets_each_message_once",
+        groups::a_group_gets_each_message_once,
+    ),
+    ("a_group_loses_nothing", groups::a_group_loses_nothing),
+    (
+        "a_group_is_not_sent_what_is_retained",
+        groups::a_group_is_not_sent_what_is_retained,
+    ),
     ("retain_handling_is_kept", retained::retain_handling_is_kept),
     (
         "a_subscriber_knows_the_last_write",
@@ -94,7 +104,12 @@ pub fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && (filter.starts_with('+') || filter.starts_with('#')) {
         return false;
     }
-    let filter: Vec<&str> = filter.split('/').collect();
+    let mut filter: Vec<&str> = filter.split('/').collect();
+    if filter[0] == "$share" {
+        // The share's name comes between (5.0 section 4.8.2).
+        filter.drain(..2);
+        return matches(&filter.join("/"), topic);
+    }
     let topic: Vec<&str> = topic.split('/').collect();
     levels_match(&filter, &topic)
 }
@@ -114,6 +129,11 @@ fn levels_match(filter: &[&str], topic: &[&str]) -> bool {
 fn matching<'a>(session: &'a Session, topic: &'a str) -> impl Iterator<Item = &'a Subscription> {
     let subscriptions = session.subscriptions.iter();
     subscriptions.filter(move |subscription| matches(&subscription.filter, topic))
+}
+
+/// As `matching`, without its parts in groups.
+fn ordinary<'a>(session: &'a Session, topic: &'a str) -> impl Iterator<Item = &'a Subscription> {
+    matching(session, topic).filter(|subscription| !subscription.is_shared())
 }
 
 /// Each delivery that names a message, with the message and the session.

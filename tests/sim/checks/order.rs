@@ -15,7 +15,8 @@ pub fn order_is_kept(history: &History) -> Verdict {
     for (delivery, message, session) in named(history) {
         // An answer to a SUBSCRIBE is not part of the live stream, and the administrator's messages enter anywhere.
         let ordered = message.origin == Origin::Publish || message.origin == Origin::Device;
-        if delivery.retain || !ordered {
+        // What a member of a group gives back comes later to another.
+        if delivery.retain || !ordered || delivery.share().is_some() {
             continue;
         }
         let Some(id) = delivery.message.filter(|id| seen.insert((delivery.session, *id))) else {

@@ -2,7 +2,8 @@
 //! by the check that is named for it.
 
 use super::{CHECKS, Failure, PacketIds, all, matches};
-use crate::history::{Delivery, History, MessageId, Options, Origin, Sent, Session, Subscription, Write};
+use crate::history::{Delivery, History, MessageId, Options, Origin, SHARED, SHARED_FIRST, Sent};
+use crate::history::{Session, Subscription, Write};
 use ringwire_codec::mqtt::{QoS, RetainHandling};
 use std::collections::BTreeSet;
 
@@ -68,6 +69,7 @@ fn good() -> History {
         device: false,
         ended: None,
         connected: Some(5),
+        losses: Vec::new(),
         subscriptions: vec![subscription],
     });
     for id in 0..6 {
@@ -91,11 +93,34 @@ fn good() -> History {
         let delivery = delivery(&history, id, 80 + id as u64);
         history.deliveries.push(delivery);
     }
+    be_a_group(&mut history);
     history.write("a/r", 3, Some(6));
     history.write("a/r", 70, Some(7));
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
     history.retained_expected = vec![("a/r".to_owned(), 7)];
     history
+}
+
+/// The same session is a member of the third group from step 15; messages 8 to 10 at QoS 0 to 2 are for it.
+fn be_a_group(history: &mut History) {
+    history.sessions[0].subscriptions.push(Subscription {
+        filter: SHARED[2].to_owned(),
+        versions: vec![Options {
+            identifier: Some(SHARED_FIRST + 2),
+            ..options(15)
+        }],
+        unsubscribe_sent: None,
+        unsubscribe_acked: None,
+    });
+    for id in 8..11 {
+        let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][id - 8];
+        history.messages.push(sent(id, "b", qos, 20 + 5 * id as u64));
+        let delivery = Delivery {
+            identifiers: vec![SHARED_FIRST + 2],
+            ..delivery(history, id, 90 + id as u64)
+        };
+        history.deliveries.push(delivery);
+    }
 }
 
 /// The name of the check that fails first.
@@ -210,6 +235,51 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
         },
     ),
     (
+        "a_group_gets_each_message_once",
+        "QoS 0 came to two members",
+        |history| {
+            let again = history.deliveries[index(history, 8)].clone();
+            history.deliveries.push(again);
+        },
+    ),
+    (
+        "a_group_gets_each_message_once",
+        "QoS 1 came to two members, and none has left",
+        |history| {
+            let again = history.deliveries[index(history, 9)].clone();
+            history.deliveries.push(again);
+        },
+    ),
+    (
+        "a_group_gets_each_message_once",
+        "QoS 2 came to two members, though one has left",
+        |history| {
+            history.sessions[0].losses.push(99);
+            let again = history.deliveries[index(history, 10)].clone();
+            history.deliveries.push(again);
+        },
+    ),
+    ("a_group_loses_nothing", "QoS 0 came to no member", |history| {
+        history.deliveries.remove(index(history, 8));
+    }),
+    (
+        "a_group_loses_nothing",
+        "QoS 1 came to no member, one was away",
+        |history| {
+            history.sessions[0].losses.push(99);
+            history.deliveries.remove(index(history, 9));
+        },
+    ),
+    (
+        "a_group_is_not_sent_what_is_retained",
+        "an answer for a group",
+        |history| {
+            let index = index(history, 9);
+            history.messages[9].retain = true;
+            history.deliveries[index].retain = true;
+        },
+    ),
+    (
         "order_is_kept",
         "two of one QoS came in the other order",
         |history| {
@@ -225,7 +295,7 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
                 message: Some(6),
             }],
         );
-        history.messages.remove(7);
+        history.messages[7].fed.clear();
         history
             .deliveries
             .retain(|delivery| delivery.message != Some(7) && delivery.message != Some(6));
@@ -386,6 +456,9 @@ fn the_naive_matcher_knows_the_standards_examples() {
         ("+/x", "$SYS/x", false),
         ("$SYS/#", "$SYS/x", true),
         ("a", "a/b", false),
+        ("$share/g/a/#", "a/b", true),
+        ("$share/g/#", "$SYS/x", false),
+        ("$share/g/a", "g/a", false),
         ("a/b", "a", false),
     ] {
         assert_eq!(matches(filter, topic), expected, "{filter} {topic}");

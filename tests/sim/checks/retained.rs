@@ -1,7 +1,7 @@
 //! Checks of retained messages against the order in which each topic's home took its writes, and the naive store that says
 //! what must be left at the end.
 
-use super::{Verdict, describe, matching, named};
+use super::{Verdict, describe, named, ordinary};
 use crate::history::{Delivery, History, MessageId, Sent, Session, Step, Subscription};
 use ringwire_codec::mqtt::RetainHandling;
 use std::collections::BTreeMap;
@@ -62,8 +62,12 @@ fn place(history: &History, delivery: &Delivery) -> Option<(usize, Option<Step>)
 
 /// An answer to a SUBSCRIBE, and nothing else.
 fn is_answer(delivery: &Delivery, message: &Sent, session: &Session) -> bool {
-    let mut asked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
-    delivery.retain && !delivery.dup && message.retain && !asked.any(|version| version.retain_as_published)
+    let mut asked = ordinary(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
+    delivery.share().is_none()
+        && delivery.retain
+        && !delivery.dup
+        && message.retain
+        && !asked.any(|version| version.retain_as_published)
 }
 
 /// A retained message that is delivered still stood when the first SUBSCRIBE that asks for it was written.
@@ -75,7 +79,7 @@ pub fn retained_is_fresh(history: &History) -> Verdict {
         let Some((_, Some(replaced))) = place(history, delivery) else {
             continue;
         };
-        let asked = matching(session, &delivery.topic)
+        let asked = ordinary(session, &delivery.topic)
             .map(|subscription| subscription.from())
             .min();
         if asked.is_some_and(|asked| replaced < asked) {
@@ -91,7 +95,7 @@ pub fn retained_is_fresh(history: &History) -> Verdict {
 /// Who asked that retained messages be not sent gets none.
 pub fn retain_handling_is_kept(history: &History) -> Verdict {
     for (delivery, message, session) in named(history) {
-        let mut asked = matching(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
+        let mut asked = ordinary(session, &delivery.topic).flat_map(|subscription| &subscription.versions);
         let wanted = asked.any(|version| version.retain_handling != RetainHandling::DoNotSend);
         if !wanted && is_answer(delivery, message, session) {
             return Err(format!("{} was not to be sent", describe(delivery, session)));
@@ -114,7 +118,8 @@ pub fn no_older_retained_after_a_newer_live_one(history: &History) -> Verdict {
             continue;
         };
         let newer = history.deliveries[..index].iter().find(|live| {
-            let same = live.session == delivery.session && live.topic == delivery.topic;
+            let same =
+                live.session == delivery.session && live.topic == delivery.topic && live.share().is_none();
             // Sent again at QoS 1 it was written again: what counts for it is its first write.
             let writes = history.writes.get(&live.topic).into_iter().flatten();
             let newer = writes
@@ -164,7 +169,7 @@ pub fn a_subscriber_knows_the_last_write(history: &History) -> Verdict {
 /// A session should have seen the last write of a topic, and has not.
 fn misses(history: &History, index: usize, topic: &str, id: MessageId) -> bool {
     let (session, last) = (&history.sessions[index], &history.messages[id]);
-    let mut asked = matching(session, topic);
+    let mut asked = ordinary(session, topic);
     if !asked.any(|subscription| stays(subscription, session, &last.publisher)) {
         return false;
     }

@@ -3,7 +3,7 @@
 
 use super::{Answer, MqttClient, Pending};
 use crate::checks::Failure;
-use crate::history::{Delivery, Session};
+use crate::history::{Delivery, SHARED_FIRST, Session};
 use crate::world::World;
 use ringwire_codec::mqtt::{
     Ack, ConnAck, Decoded, Packet, Publish, QoS, ReasonCode, SubAck, UnsubAck, decode,
@@ -117,6 +117,7 @@ impl MqttClient {
                 device: false,
                 ended: None,
                 connected: None,
+                losses: Vec::new(),
                 subscriptions: Vec::new(),
             });
             world.history.sessions.len() - 1
@@ -191,6 +192,10 @@ impl MqttClient {
         if message.is_none() && !publish.payload.is_empty() {
             return unexpected(format!("a payload that nobody sent on {:?}", publish.topic));
         }
+        let identifiers: Vec<u32> = publish.properties.subscription_identifiers().collect();
+        if identifiers.iter().any(|identifier| *identifier >= SHARED_FIRST) {
+            world.reached("delivered to a group");
+        }
         world.history.deliveries.push(Delivery {
             session,
             message,
@@ -201,7 +206,7 @@ impl MqttClient {
             qos: Some(publish.qos),
             retain: publish.retain,
             dup: publish.dup,
-            identifiers: publish.properties.subscription_identifiers().collect(),
+            identifiers,
         });
         Ok(())
     }

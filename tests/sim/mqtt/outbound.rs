@@ -1,7 +1,7 @@
 //! What an honest MQTT client sends of its own accord: publishes, subscribes, unsubscribes, and its answers.
 
 use super::{Answer, MqttClient, Outgoing, Pending};
-use crate::history::{History, MessageId, Options, Origin, Sent};
+use crate::history::{History, MessageId, Options, Origin, SHARED, SHARED_FIRST, Sent};
 use crate::world::{Mark, World};
 use ringwire_codec::mqtt::Version;
 use ringwire_codec::mqtt::{
@@ -168,6 +168,9 @@ impl MqttClient {
 
     pub(super) fn subscribe(&mut self, world: &mut World) {
         let five = self.version == Version::V5;
+        if five && world.scenario.sharing && world.random.chance(50) {
+            return self.join(world);
+        }
         let identifier = (five && world.random.chance(30)).then(|| world.random.between(1, 200) as u32);
         let mut asked: Vec<(String, SubscriptionOptions)> = Vec::new();
         for _ in 0..world.random.between(1, 3) {
@@ -189,6 +192,25 @@ impl MqttClient {
             }
         }
         self.write_subscribe(world, &asked, identifier);
+    }
+
+    /// Becomes a member of a group.
+    fn join(&mut self, world: &mut World) {
+        let index = world.random.below(SHARED.len());
+        let options = SubscriptionOptions {
+            qos: *world
+                .random
+                .pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::ExactlyOnce]),
+            retain_as_published: world.random.chance(20),
+            ..SubscriptionOptions::default()
+        };
+        let deaf = world.random.chance(5);
+        let options = SubscriptionOptions {
+            qos: if deaf { QoS::AtMostOnce } else { options.qos },
+            ..options
+        };
+        let identifier = SHARED_FIRST + index as u32;
+        self.write_subscribe(world, &[(SHARED[index].to_owned(), options)], Some(identifier));
     }
 
     /// Subscribes to one topic at QoS 1.

@@ -22,6 +22,7 @@ use ringwire_codec::mqtt::QoS;
 use ringwire_core::input::SocketCause;
 use ringwire_core::message::Parts;
 use ringwire_core::placement::Placement;
+use ringwire_core::settings::SharedStrategy;
 use ringwire_core::stats::Stats;
 use ringwire_core::{Actions, Engine, InterestMap, ListenerId, Message, Note, Parcel, ShardId, Time};
 use socket::{Place, Socket};
@@ -96,6 +97,11 @@ impl World {
     pub fn new(mut random: Random, scenario: Scenario, lines: Option<Lines>, hashers: Option<u64>) -> Self {
         let mut settings = scenario.settings.clone();
         settings.seed = hashers.unwrap_or(settings.seed);
+        let strategy = &mut settings.broker.shared_subscription_strategy;
+        if hashers.is_some() && !matches!(*strategy, SharedStrategy::Sticky | SharedStrategy::Local) {
+            // The same seed decides whom random and hash pick.
+            *strategy = SharedStrategy::RoundRobin;
+        }
         let settings = Arc::new(settings);
         let interest = Arc::new(InterestMap::new(settings.seed));
         let count = scenario.shards;

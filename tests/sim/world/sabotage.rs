@@ -4,6 +4,7 @@
 //! or a shard could have, and each has checks that must notice it within a few seeds.
 
 use super::World;
+use ringwire_core::groups::GroupParcel;
 use ringwire_core::{ConnectionId, Note, Parcel, ShardId};
 
 /// What is spoiled.
@@ -49,6 +50,12 @@ pub enum Sabotage {
     LoseAcknowledgements,
     /// Nobody is told that the node stops.
     DrainInSilence,
+    /// What a group picked a member for is lost.
+    LoseHand,
+    /// It is handed over twice.
+    RepeatHand,
+    /// What a member gives back is lost.
+    LoseBack,
     /// The engine panics.
     Panic,
 }
@@ -68,6 +75,7 @@ impl World {
             | Sabotage::PostToSelf
             | Sabotage::MisplaceWrite
             | Sabotage::EmptyAnswer => self.spoil_posts(shard, kind),
+            Sabotage::LoseHand | Sabotage::RepeatHand | Sabotage::LoseBack => self.spoil_groups(shard, kind),
             Sabotage::CutGreeting => {
                 for hand_over in &mut self.shards[shard].actions.hand_overs {
                     let received = &mut hand_over.adoption.received;
@@ -107,7 +115,7 @@ impl World {
                 match parcel {
                     Parcel::Retain(_) if kind == Sabotage::MisplaceWrite && shards > 2 => {
                         to.0 = (0..shards as u16)
-                            .find(|other| *other != to.0)
+                            .find(|other| *other != to.0 && usize::from(*other) != shard)
                             .unwrap_or_default();
                     }
                     Parcel::Recalled { messages, .. } if kind == Sabotage::EmptyAnswer => messages.clear(),
@@ -140,6 +148,22 @@ impl World {
             }
             Sabotage::PostToSelf => posts[at].0 = ShardId(shard as u16),
             _ => {}
+        }
+    }
+
+    fn spoil_groups(&mut self, shard: usize, kind: Sabotage) {
+        let chance = self.random.chance(20);
+        let posts = &mut self.shards[shard].actions.posts;
+        let is_back = |parcel: &Parcel| matches!(parcel, Parcel::Group(GroupParcel::Back { .. }));
+        let is_hand = |parcel: &Parcel| matches!(parcel, Parcel::Group(GroupParcel::Hand { .. }));
+        if kind == Sabotage::LoseBack {
+            posts.retain(|(_, parcel)| !is_back(parcel));
+        } else if let Some(at) = posts.iter().position(|(_, parcel)| is_hand(parcel) && chance) {
+            if kind == Sabotage::LoseHand {
+                posts.remove(at);
+            } else {
+                posts.insert(at, posts[at].clone());
+            }
         }
     }
 

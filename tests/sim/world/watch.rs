@@ -31,6 +31,8 @@ impl World {
         self.sockets[id].notes.push(reason);
         self.sockets[id].end(step);
         let owner = self.sockets[id].owner.clone();
+        let sessions = self.history.sessions.iter_mut();
+        (sessions.filter(|session| session.client_id == owner)).for_each(|session| session.losses.push(step));
         if self.sockets[id].notes.len() > 1 {
             let text = format!("{owner:?} ended more than once: {:?}", self.sockets[id].notes);
             self.fail(Failure::new("every_connection_ends_once", text));
@@ -120,7 +122,12 @@ impl World {
     /// The broker says that it drops messages for a client.
     pub(super) fn saw_drop(&mut self, client_id: &str, reason: DropReason) {
         match reason {
-            DropReason::SlowConsumer | DropReason::QueueFull | DropReason::TooLarge | DropReason::Expired => {
+            DropReason::SlowConsumer
+            | DropReason::QueueFull
+            | DropReason::TooLarge
+            | DropReason::Expired
+            | DropReason::GroupEnded
+            | DropReason::ReturnedTooOften => {
                 self.history.drops.push((client_id.to_owned(), reason.name()));
             }
             DropReason::MeshFull
@@ -132,8 +139,6 @@ impl World {
             | DropReason::DelayedFull
             | DropReason::TopicInvalid
             | DropReason::RetainedFull
-            | DropReason::GroupEnded
-            | DropReason::ReturnedTooOften
             | DropReason::PayloadFormatInvalid => {}
         }
     }
