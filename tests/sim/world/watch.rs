@@ -91,10 +91,6 @@ impl World {
             | CloseReason::QuotaExceeded
             | CloseReason::ServerBusy
             | CloseReason::Banned
-            | CloseReason::QoSNotSupported
-            | CloseReason::RetainNotSupported
-            | CloseReason::SubscriptionIdentifiersNotSupported
-            | CloseReason::PayloadFormatInvalid
             | CloseReason::NotSupported => false,
         }
     }
