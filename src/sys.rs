@@ -20,10 +20,11 @@ use tokio::time::{Instant, sleep_until};
 type Row = (&'static str, fn(&Stats) -> u64);
 
 /// Gauges; each has a `count` and the `max` that a round has seen.
-const GAUGES: [Row; 5] = [
+const GAUGES: [Row; 6] = [
     ("connections", |stats| stats.connections),
     ("sessions", |stats| stats.sessions),
     ("subscriptions", |stats| stats.subscriptions),
+    ("subscriptions/shared", |stats| stats.shared_subscriptions),
     ("retained", |stats| stats.retained),
     ("delayed", |stats| stats.delayed),
 ];

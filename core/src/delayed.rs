@@ -2,7 +2,7 @@
 //!
 //! In memory, limited in messages and bytes of a shard; it does not survive a restart yet. Who may publish was asked when
 //! the message was taken (`detour.rs`), and is not asked again: the publisher was told that it is taken. A publisher that
-//! is gone changes nothing. Messages that are due at the same time are published in the order of their coming.
+//! is gone changes nothing, but one that was banned meanwhile is not heard. Messages that are due at the same time are published in the order of their coming.
 
 use crate::detour::Objection;
 use crate::session::frame::News;
@@ -97,6 +97,12 @@ impl Engine {
         let message = self.delayed.remove(slot);
         if message.is_expired(self.now) {
             self.stats.drops[DropReason::Expired as usize] += 1;
+            return;
+        }
+        // As in EMQX: who was banned meanwhile is not heard any more.
+        let publisher = std::str::from_utf8(message.publisher()).unwrap_or_default();
+        if self.are_names_banned(publisher, None) {
+            self.stats.drops[DropReason::NotAuthorized as usize] += 1;
             return;
         }
         // For No Local, if its publisher is there.

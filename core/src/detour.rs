@@ -91,6 +91,10 @@ impl Engine {
 
     /// A message of the administrator's whose topic takes a detour: rules about access do not hold for it.
     pub(crate) fn inject_by_detour(&mut self, message: &Arc<Message>, actions: &mut Actions) {
+        if !self.is_publishable(message.topic()) {
+            self.stats.drops[DropReason::TopicInvalid as usize] += 1;
+            return;
+        }
         let reason = match self.destination(message.topic(), Values::default()) {
             Ok(destination) if self.send_on(None, message, &destination, actions) => return,
             Ok(_) => DropReason::DelayedFull,

@@ -148,7 +148,10 @@ impl Rewrite {
     pub(crate) fn filter(&self, filter: &str, values: Values<'_>) -> Option<String> {
         let (prefix, filter) = filter.split_at(prefix_length(filter));
         let rewritten = apply(&self.subscribe, filter, values)?;
-        Some(format!("{prefix}{rewritten}"))
+        match rewritten.is_empty() {
+            true => Some(rewritten),
+            false => Some(format!("{prefix}{rewritten}")),
+        }
     }
 }
 
@@ -184,12 +187,26 @@ fn prefix_length(filter: &str) -> usize {
     group.map_or(0, |group| "$share/".len() + group + 1)
 }
 
+/// Where a name that the client chose would put a wildcard in, an empty text, which is no topic: such a client is refused
+/// rather than given more, or let through as if there were no rule.
 fn apply(rules: &[Rule], topic: &str, values: Values<'_>) -> Option<String> {
     let rule = rules.iter().find(|rule| covers(&rule.source_topic, topic))?;
     let captures = rule.re.captures(topic)?;
+    if rule.dest.places().any(|place| is_harmful(place, values)) {
+        return Some(String::new());
+    }
     // A group that took no part is empty, as in EMQX.
     let group = |number| Some(captures.get(number).map_or("", |group| group.as_str()));
     rule.dest.fill(values, group)
+}
+
+fn is_harmful(place: Place, values: Values<'_>) -> bool {
+    let name = match place {
+        Place::ClientId => values.client_id,
+        Place::Username => values.username,
+        Place::Host | Place::Port | Place::Group(_) => None,
+    };
+    name.is_some_and(topic::has_wildcard)
 }
 
 #[cfg(test)]

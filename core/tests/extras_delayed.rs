@@ -5,6 +5,7 @@ mod node;
 use node::{Hello, Node, Peer, settings};
 use ringwire_codec::mqtt::{Packet, Properties, Property, PropertyList, Publish, QoS, Version, Will};
 use ringwire_core::access::{Operation, Rule};
+use ringwire_core::bans::{Ban, Banned};
 use ringwire_core::message::Parts;
 use ringwire_core::{DropReason, Input, Message, Settings};
 use std::sync::Arc;
@@ -309,4 +310,51 @@ fn the_expiry_of_a_message_counts_from_its_arrival() {
         ["publish t m q0 MessageExpiryInterval(55)"]
     );
     assert_eq!(node.drops(DropReason::Expired), 1);
+}
+
+#[test]
+fn a_publisher_that_was_banned_meanwhile_is_not_heard() {
+    let mut node = Node::new(2);
+    let (subscriber, publisher) = pair(&mut node, "t", 0);
+    node.publish(publisher, V5, "$delayed/5/t", b"m", QoS::AtMostOnce, 0);
+    let name = node.name_at(0, "pub");
+    let ban = Arc::new(Ban {
+        who: Banned::ClientId(name),
+        by: String::new(),
+        reason: String::new(),
+        at_s: 0,
+        until_s: None,
+    });
+    for shard in 0..2 {
+        node.input(shard, Input::Ban { ban: ban.clone() });
+    }
+    node.pass(5_000);
+    assert!(node.take(subscriber).is_empty());
+    assert_eq!(node.drops(DropReason::NotAuthorized), 1);
+}
+
+#[test]
+fn a_topic_alias_may_stand_for_a_delayed_topic() {
+    let mut node = Node::new(2);
+    let (subscriber, publisher) = pair(&mut node, "t", 0);
+    for topic in ["$delayed/1/t", ""] {
+        let mut properties = PropertyList::default();
+        properties.push(Property::TopicAlias(1));
+        let packet = Packet::Publish(Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic,
+            packet_id: None,
+            properties: properties.as_properties(),
+            payload: b"m",
+        });
+        node.send_packet(publisher, V5, &packet);
+    }
+    assert!(node.take(subscriber).is_empty());
+    node.pass(1_000);
+    assert_eq!(
+        node.take_words(subscriber, V5),
+        ["publish t m q0", "publish t m q0"]
+    );
 }

@@ -8,7 +8,7 @@ use super::walk::Walk;
 use crate::scram::LoadError;
 use ringwire_codec::topic;
 use ringwire_core::access::{Rule, User};
-use ringwire_core::settings::{Protocol, RewriteRule};
+use ringwire_core::settings::{AutoSubscribe, Protocol, RewriteRule};
 use std::net::SocketAddr;
 
 type Check = Result<(), String>;
@@ -65,6 +65,11 @@ pub fn filter(filter: &str) -> Check {
 /// A regular expression of a rewrite rule.
 pub fn expression(re: &str) -> Check {
     ringwire_core::rewrite::check_expression(re).map_err(|error| error.to_string())
+}
+
+/// A whole subscription of every client.
+pub fn auto_subscribe(row: &AutoSubscribe) -> Check {
+    must(!row.topic.is_empty(), "a subscription needs a `topic`")
 }
 
 /// A whole rewrite rule.

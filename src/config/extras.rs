@@ -3,7 +3,7 @@
 //!
 //! As `schema.rs`: one row a key, the defaults are those of the structs of `core/`.
 
-use super::check::{destination, expression, filter, rewrite};
+use super::check::{auto_subscribe, destination, expression, filter, rewrite};
 use super::form::{Checked, Flag, Form, List, Or, Table, Text, Word, milliseconds, number, size};
 use super::schema::QOS;
 use super::section::section;
@@ -93,7 +93,7 @@ pub struct AutoSubscriptions {
 }
 
 section!(AutoSubscriptions {
-    topics => topics: List(Table(no_topic)),
+    topics => topics: List(Checked(Table(no_topic), auto_subscribe)),
         "What every MQTT client is subscribed to when it connects; %c client id, %u username.";
 });
 

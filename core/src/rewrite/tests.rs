@@ -88,6 +88,28 @@ fn names_are_put_in_and_a_missing_username_leaves_the_topic_alone() {
 }
 
 #[test]
+fn a_name_with_a_wildcard_is_never_put_in() {
+    let rules = Rewrite::new(&[rule(RewriteAction::All, "x/#", "^x/(.*)$", "z/$1/%c")]);
+    let harmful = Values {
+        client_id: Some("#"),
+        ..values()
+    };
+    for filter in ["x/1", "$share/g/x/1"] {
+        assert_eq!(
+            rules.filter(filter, harmful).as_deref(),
+            Some(""),
+            "{filter}: refused"
+        );
+    }
+    assert_eq!(rules.topic("x/1", harmful).as_deref(), Some(""));
+    assert_eq!(
+        rules.filter("x/+", values()).as_deref(),
+        Some("z/+/dev"),
+        "a wildcard of the filter's own is what was asked for"
+    );
+}
+
+#[test]
 fn what_cannot_be_a_rule_says_why() {
     let rows = [
         (
