@@ -95,6 +95,12 @@ impl Client {
         packet.expect("a packet, and not the end of the connection")
     }
 
+    /// The next packet, or `None` at the end of the connection.
+    #[track_caller]
+    pub fn packet_or_end(&mut self) -> Option<Vec<u8>> {
+        self.next_packet(PATIENCE)
+    }
+
     /// The next packet is a CONNACK with reason code 0, which is returned.
     #[track_caller]
     pub fn expect_accepted(&mut self) -> Vec<u8> {

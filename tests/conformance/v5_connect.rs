@@ -253,6 +253,14 @@ fn mqtt_3_1_3_11_a_will_topic_that_is_not_utf_8_is_malformed() {
 }
 
 #[test]
+fn mqtt_3_1_3_11_a_will_topic_is_a_topic_name() {
+    let server = Server::shared();
+    let connects = ["a/#", "+/a", "#", ""]
+        .map(|topic| connect_v5("c-3.1.3-11b", 0x06, "<>", &format!("<> '{topic}' ()")));
+    server.each_is_refused(&connects, 0x90);
+}
+
+#[test]
 fn mqtt_3_1_3_12_a_user_name_that_is_not_utf_8_is_malformed() {
     let server = Server::shared();
     server.v5_as("c-3.1.3-12", 0x82, "<>", "'é'");

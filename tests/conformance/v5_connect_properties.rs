@@ -47,6 +47,43 @@ fn mqtt_3_1_2_24_no_packet_is_larger_than_the_client_s_maximum() {
 }
 
 #[test]
+fn mqtt_3_1_2_24_an_alias_does_not_make_a_packet_too_large() {
+    let server = Server::shared();
+    let topic = "t-3.1.2-24c";
+    let packet = format!("30 <'{topic}' <> `{}`>", long(30));
+    let size = bytes(&packet).len();
+    let mut client = server.v5_as("c-3.1.2-24c", 0x02, &format!("<27 {size:08X} 22 0005>"), "");
+    client.subscribe_v5(topic, 0);
+    let mut publisher = server.v5("c-3.1.2-24d");
+    // There is no room for an alias beside the topic, so the topic comes without one.
+    for _ in 0..3 {
+        publisher.send(&packet);
+        client.expect(&packet);
+    }
+    // There is for a smaller payload.
+    publisher.send(&format!("30 <'{topic}' <> `x`>"));
+    client.expect(&format!("30 <'{topic}' <23 0001> `x`>"));
+}
+
+#[test]
+fn mqtt_3_1_2_24_no_connack_is_larger_than_the_client_s_maximum() {
+    let server = Server::shared();
+    for maximum in 1..24 {
+        let mut client = server.send(&connect_v5(
+            "c-3.1.2-24e",
+            0x02,
+            &format!("<27 {maximum:08X}>"),
+            "",
+        ));
+        // With all that it has to say it is larger than these; a client cannot go on without it.
+        match client.packet_or_end() {
+            Some(connack) => assert!(connack.len() <= maximum, "{}", show(&connack)),
+            None => assert!(maximum < 16, "{maximum} bytes are enough"),
+        }
+    }
+}
+
+#[test]
 fn mqtt_3_1_2_25_a_message_that_is_too_large_for_one_is_as_if_it_were_sent() {
     let server = Server::shared();
     let topic = "t-3.1.2-25";

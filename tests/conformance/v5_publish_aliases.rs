@@ -2,7 +2,7 @@
 
 use crate::aliases::{Known, topics};
 use crate::connack::ConnAck;
-use crate::notation::show;
+use crate::notation::{bytes, show};
 use crate::server::{Server, connect_v5};
 
 #[test]
@@ -36,6 +36,32 @@ fn mqtt_3_3_2_7_the_server_s_aliases_end_with_their_connection() {
         known.rounds(&mut publisher, &mut subscriber, &topics);
         subscriber.drop_connection();
     }
+}
+
+#[test]
+fn mqtt_3_3_2_7_what_is_sent_again_on_the_next_connection_names_its_topic() {
+    let server = Server::shared();
+    let topic = "t-3.3.2-7d";
+    let mut subscriber = server.v5_as("c-3.3.2-7d", 0x02, "<22 000A 11 0000003C>", "");
+    subscriber.subscribe_v5(topic, 1);
+    let mut publisher = server.v5("c-3.3.2-7e");
+    for number in 1..=3 {
+        publisher.exchange(&format!("32 <'{topic}' 0001 <> `{number}`>"), "40 <0001>");
+        subscriber.packet();
+    }
+    subscriber.drop_connection();
+    publisher.exchange(&format!("32 <'{topic}' 0001 <> `4`>"), "40 <0001>");
+    // Without aliases now; and with them, each topic comes before its alias.
+    let mut subscriber = server.v5_as("c-3.3.2-7d", 0x00, "<11 0000003C>", "");
+    for number in 1..=3 {
+        subscriber.expect(&format!("3A <'{topic}' {number:04X} <> `{number}`>"));
+    }
+    subscriber.expect(&format!("32 <'{topic}' 0004 <> `4`>"));
+    subscriber.drop_connection();
+    let mut subscriber = server.v5_as("c-3.3.2-7d", 0x00, "<22 000A>", "");
+    let first = subscriber.packet();
+    let named = ["<>", "<23 0001>"].map(|properties| bytes(&format!("3A <'{topic}' 0001 {properties} `1`>")));
+    assert!(named.contains(&first), "{}", show(&first));
 }
 
 #[test]
@@ -94,7 +120,7 @@ fn mqtt_3_3_2_11_a_topic_that_comes_again_comes_by_its_alias() {
     publisher.exchange(&format!("32 <'{topic}' 0001 <26 'k' 'v'> `y`>"), "40 <0001>");
     let packet = subscriber.packet();
     let wanted = ["<23 0001 26 'k' 'v'>", "<26 'k' 'v' 23 0001>"];
-    let wanted = wanted.map(|properties| crate::notation::bytes(&format!("32 <'' 0001 {properties} `y`>")));
+    let wanted = wanted.map(|properties| bytes(&format!("32 <'' 0001 {properties} `y`>")));
     assert!(wanted.contains(&packet), "{}", show(&packet));
 }
 

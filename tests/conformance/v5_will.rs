@@ -39,6 +39,19 @@ fn mqtt_3_1_2_7_the_will_is_stored_with_its_properties() {
 }
 
 #[test]
+fn mqtt_3_1_2_7_the_will_s_lifetime_begins_when_it_is_published() {
+    let server = Server::shared();
+    let topic = "t-3.1.2-7b";
+    let mut watcher = watcher(&server, topic);
+    // Section 3.1.3.2.4: the interval is sent as it is, whatever the delay before.
+    let will = format!("<02 00000002 18 00000002> '{topic}' (`gone`)");
+    let client = server.v5_as("c-3.1.2-7b", 0x26, A_MINUTE, &will);
+    let since = Instant::now();
+    client.drop_connection();
+    watcher.expect_at(&format!("30 <'{topic}' <02 00000002> `gone`>"), since, 2 * SECOND);
+}
+
+#[test]
 fn mqtt_3_1_2_8_the_will_is_published_when_the_connection_fails() {
     let server = Server::shared();
     let topic = "t-3.1.2-8a";
