@@ -44,6 +44,17 @@ impl Engine {
         detail: String,
         actions: &mut Actions,
     ) -> Flow {
+        self.close_telling(id, (reason, reason_code(reason)), detail, actions)
+    }
+
+    /// As `close`, where the code on the wire says more than the reason does.
+    pub(crate) fn close_telling(
+        &mut self,
+        id: ConnectionId,
+        (reason, code): (CloseReason, Option<ReasonCode>),
+        detail: String,
+        actions: &mut Actions,
+    ) -> Flow {
         let Some(connection) = self.connections.get(id) else {
             return Flow::Gone;
         };
@@ -53,7 +64,7 @@ impl Engine {
         self.acknowledge_deferred(id, actions);
         if wire == Wire::V5
             && is_let_in
-            && let Some(code) = reason_code(reason)
+            && let Some(code) = code
         {
             // The name as a Reason String too: clients that skip a short DISCONNECT (rumqttc 0.25, paho 2) read this one.
             let mut properties = PropertyList::default();

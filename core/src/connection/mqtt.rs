@@ -136,7 +136,12 @@ impl Engine {
         }
         let detail = hex(&format!("{error} (offset {offset})"), bytes);
         self.refuse_greeting(id, error, bytes, actions);
-        self.close(id, reason, detail, actions);
+        // A second CONNECT is wrong whatever its version.
+        let told = match code {
+            ReasonCode::UnsupportedProtocolVersion => ReasonCode::ProtocolError,
+            other => other,
+        };
+        self.close_telling(id, (reason, Some(told)), detail, actions);
     }
 
     /// Appends a packet to an out box; false, and nothing is sent, when it is larger than the client takes.

@@ -4,7 +4,7 @@
 //! at a time. SUBACK leaves before the retained messages that it promises. While the home of a group on another shard is
 //! asked, the connection is held, so that nothing which the client sent behind its SUBSCRIBE is answered before it.
 
-use super::super::{Flow, held};
+use super::super::{Flow, Wire, held};
 use crate::SessionId;
 use crate::groups::{GroupName, Member};
 use crate::index::FilterId;
@@ -213,10 +213,19 @@ impl Engine {
         let suback = Packet::SubAck(SubAck {
             packet_id: joining.packet_id,
             properties: properties.as_properties(),
-            reasons: &joining.reasons,
+            reasons: &self.told(id, &joining.reasons),
         });
         self.answer(id, &suback, actions);
         self.recall_all(id, session, &joining.recalls, actions);
+    }
+
+    /// What a client is told of its filters: 3.1 has no word for a refusal, so there it is acknowledged all the same, and
+    /// nothing comes (3.1 section 3.8).
+    fn told(&self, id: ConnectionId, reasons: &[u8]) -> SmallVec<[u8; 16]> {
+        let wire = self.connections.get(id).map(|connection| connection.wire);
+        let cannot_refuse = wire == Some(Wire::V31);
+        let code = |&code: &u8| if cannot_refuse && code >= 0x80 { 0 } else { code };
+        reasons.iter().map(code).collect()
     }
 
     pub(super) fn unsubscribe_packet(
