@@ -6,7 +6,7 @@
 use crate::broker::PATIENCE;
 use crate::notation::{bytes, show};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// One side of a network connection.
@@ -182,9 +182,12 @@ impl Client {
         assert!(came.is_none(), "silence expected, got {}", show(&self.pending));
     }
 
-    /// Closes without DISCONNECT, as when the network fails.
-    pub fn drop_connection(self) {
-        drop(self);
+    /// Closes without DISCONNECT, as when the network fails; returns when the server has noticed and closed its side.
+    pub fn drop_connection(mut self) {
+        let until = Instant::now() + PATIENCE;
+        if self.stream.shutdown(Shutdown::Write).is_ok() {
+            while self.receive(until) == Some(true) {}
+        }
     }
 
     /// A packet, or `None` at the end of the connection; what is left of a packet then is returned as it is.

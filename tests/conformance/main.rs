@@ -8,9 +8,6 @@
 //!
 //! Client ids and topics are each test's own, since the broker with default settings is shared by all that run.
 
-// Until the last cases are in.
-#![allow(dead_code, unused_imports)]
-
 #[path = "../broker/mod.rs"]
 #[allow(dead_code)]
 mod broker;
@@ -25,22 +22,33 @@ mod notation;
 #[allow(dead_code)]
 mod server;
 mod statements;
+mod v3_1;
 mod v3_connect;
 mod v3_malformed;
+mod v3_operation;
 mod v3_publish;
+mod v3_subscribe;
 mod v5_acks;
 mod v5_authentication;
 mod v5_connack;
 mod v5_connect;
 mod v5_connect_actions;
 mod v5_connect_properties;
+mod v5_delivery;
+mod v5_disconnect;
 mod v5_fields;
 mod v5_keepalive;
+mod v5_malformed;
+mod v5_malformed_properties;
+mod v5_order;
 mod v5_publish_actions;
 mod v5_publish_aliases;
 mod v5_publish_flags;
 mod v5_publish_properties;
+mod v5_session;
+mod v5_shared;
 mod v5_subscribe;
+mod v5_topics;
 mod v5_unsubscribe;
 mod v5_violations;
 mod v5_will;

@@ -9,28 +9,6 @@ use std::path::Path;
 
 const LIST: &str = include_str!("statements.txt");
 
-/// Parts of the standards whose statements may still be `open`: (version, beginning of the number).
-const OPEN: &[(&str, &str)] = &[
-    ("5.0", "3.4."),
-    ("5.0", "3.5."),
-    ("5.0", "3.6."),
-    ("5.0", "3.7."),
-    ("5.0", "3.8."),
-    ("5.0", "3.9."),
-    ("5.0", "3.12."),
-    ("5.0", "3.14."),
-    ("5.0", "4."),
-    ("5.0", "6."),
-    ("3.1.1", "3.8."),
-    ("3.1.1", "3.9."),
-    ("3.1.1", "3.10."),
-    ("3.1.1", "3.12."),
-    ("3.1.1", "3.14."),
-    ("3.1.1", "4."),
-    ("3.1.1", "6."),
-    ("3.1.1", "7."),
-];
-
 /// (section, numbers) of the 251 statements of MQTT 5.0.
 const V5: &[(&str, &str)] = &[
     ("1.5.4", "1-3"),
@@ -140,7 +118,6 @@ const V3: &[(&str, &str)] = &[
 enum Claim {
     Covered(Vec<&'static str>),
     NotOurs(&'static str),
-    Open,
 }
 
 /// (version, id without `MQTT-`) and what is said of it, in the order of the list.
@@ -160,8 +137,6 @@ fn claim(line: &'static str) -> Option<((&'static str, &'static str), Claim)> {
         Claim::Covered(tests.split(", ").collect())
     } else if let Some(reason) = said.strip_prefix("not ours: ") {
         Claim::NotOurs(reason)
-    } else if said == "open" {
-        Claim::Open
     } else {
         return None;
     };
@@ -290,17 +265,12 @@ fn every_statement_is_covered_or_has_a_reason() {
     let tests = tests();
     let mut findings = Vec::new();
     for ((version, id), claim) in claims() {
-        let may_be_open = OPEN
-            .iter()
-            .any(|(of, part)| *of == version && id.starts_with(part));
         match claim {
             Claim::Covered(by) => {
                 findings.extend(by.into_iter().filter_map(|test| named(test, &tests).err()));
             }
             Claim::NotOurs(reason) if reason.split_whitespace().count() >= 4 => {}
             Claim::NotOurs(reason) => findings.push(format!("{version} {id}: `{reason}` is no reason")),
-            Claim::Open if may_be_open => {}
-            Claim::Open => findings.push(format!("{version} {id}: open")),
         }
     }
     nothing("statements", findings);

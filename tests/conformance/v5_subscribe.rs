@@ -1,5 +1,6 @@
 //! MQTT 5.0 sections 3.8 and 3.9: SUBSCRIBE and SUBACK.
 
+use crate::notation::bytes;
 use crate::server::Server;
 use crate::v5_acks::{DENIED, expect_no_property_beyond_the_maximum, publish};
 
@@ -178,7 +179,11 @@ fn mqtt_3_8_4_5_several_filters_are_taken_one_after_the_other_and_answered_at_on
     let packet = client.packet();
     assert_eq!(packet[0], 0x90);
     assert_eq!(packet[packet.len() - 4..], [0x02, 0x87, 0x00, 0x00]);
-    client.expect("31 <'c-3.8.4-5/a' <> `a`> 31 <'c-3.8.4-5/b' <> `b`>");
+    // Of different topics they come in any order.
+    let mut retained = [client.packet(), client.packet()];
+    retained.sort();
+    let wanted = ["31 <'c-3.8.4-5/a' <> `a`>", "31 <'c-3.8.4-5/b' <> `b`>"].map(bytes);
+    assert_eq!(retained, wanted);
     publisher.exchange("34 <'c-3.8.4-5/a' 0003 <> `x`>", "50 <0003>");
     client.expect("30 <'c-3.8.4-5/a' <> `x`>");
     client.expect_alive();
@@ -196,6 +201,19 @@ fn mqtt_3_8_4_6_suback_has_a_reason_code_for_each_filter() {
         &format!("82 <0001 <> {filters}>"),
         &format!("90 <0001 <> {codes}>"),
     );
+}
+
+#[test]
+fn mqtt_3_8_4_7_the_reason_code_is_the_granted_qos_or_a_failure() {
+    let server = Server::with(&[DENIED, "listener.mqtt.max_qos_allowed=1"]);
+    let mut client = server.v5("c-3.8.4-7");
+    client.exchange(
+        "82 <0001 <> 'c-3.8.4-7/a' 00 'c-3.8.4-7/b' 01 'c-3.8.4-7/c' 02>",
+        "90 <0001 <> 00 01 01>",
+    );
+    client.send("82 <0002 <> 'denied/#' 02>");
+    let packet = client.packet();
+    assert_eq!(packet.last(), Some(&0x87));
 }
 
 #[test]
@@ -233,6 +251,13 @@ fn mqtt_3_8_4_8_messages_have_the_lower_qos_of_publish_and_subscription() {
 }
 
 #[test]
+fn mqtt_3_9_2_1_suback_leaves_out_what_makes_it_larger_than_the_client_takes() {
+    let server = Server::with(&[DENIED]);
+    let question = "82 <0007 <> 'denied/a' 00>";
+    expect_no_property_beyond_the_maximum(&server, "c-3.9.2-1", question, "90 <0007 <> 87>");
+}
+
+#[test]
 fn mqtt_3_9_3_1_reason_codes_stand_in_the_order_of_the_filters() {
     let server = Server::with(&[DENIED]);
     let mut client = server.v5("c-3.9.3-1");
@@ -240,4 +265,34 @@ fn mqtt_3_9_3_1_reason_codes_stand_in_the_order_of_the_filters() {
         .send("82 <0001 <> 'c-3.9.3-1/a' 02 'denied/a' 01 'c-3.9.3-1/b' 00 'denied/b' 00 'c-3.9.3-1/c' 01>");
     let packet = client.packet();
     assert_eq!(packet[packet.len() - 5..], [0x02, 0x87, 0x00, 0x87, 0x01]);
+}
+
+#[test]
+fn mqtt_3_9_3_2_reason_codes_are_those_of_subscribe() {
+    let settings = [
+        DENIED,
+        "limits.subscriptions=3",
+        "limits.topic_levels=4",
+        "listener.mqtt.wildcard_subscription=false",
+        "listener.mqtt.shared_subscription=false",
+    ];
+    let server = Server::with(&settings);
+    let mut client = server.v5("c-3.9.3-2");
+    for (filter, code) in [
+        ("c-3.9.3-2/0", 0x00),
+        ("c-3.9.3-2/1", 0x01),
+        ("c-3.9.3-2/2", 0x02),
+        ("denied/a", 0x87),
+        ("a/b/c/d/e", 0x8F),
+        ("c-3.9.3-2/3", 0x97),
+        ("$share/g/c-3.9.3-2", 0x9E),
+        ("c-3.9.3-2/+", 0xA2),
+        ("#", 0xA2),
+    ] {
+        let qos = code & 0x03 & if code < 0x80 { 3 } else { 0 };
+        client.send(&format!("82 <0001 <> '{filter}' {qos:02X}>"));
+        let packet = client.packet();
+        assert_eq!((packet[0], packet.last()), (0x90, Some(&code)), "{filter}");
+    }
+    client.expect_alive();
 }
