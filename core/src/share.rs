@@ -228,7 +228,7 @@ impl Engine {
             return true;
         }
         self.tell_unsubscribed(id, name.filter());
-        self.remember_left(id, Left { share, home, group });
+        self.remember_left(id, share, Left { home, group });
         let waiting = self.take_queued(id, share, u8::MAX);
         if !waiting.is_empty() {
             self.give_back(home, group, waiting, actions);

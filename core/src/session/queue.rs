@@ -96,11 +96,12 @@ impl Queue {
     /// Takes out what came by shared subscriptions and is due to go to another member.
     pub(crate) fn take_shared(&mut self, is_due: impl Fn(&Outgoing) -> bool) -> Vec<Outgoing> {
         let mut taken = Vec::new();
-        if self.shared == 0 {
+        let is_due = |one: &Outgoing| one.share.is_some() && is_due(one);
+        if self.shared == 0 || !self.waiting.iter().any(is_due) {
             return taken;
         }
         for outgoing in std::mem::take(&mut self.waiting) {
-            if outgoing.share.is_some() && is_due(&outgoing) {
+            if is_due(&outgoing) {
                 self.forget(&outgoing);
                 taken.push(outgoing);
             } else {

@@ -29,7 +29,6 @@ pub(crate) struct Share {
 /// A group that the session unsubscribed from while some of its messages were on their way to the client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
-    pub(crate) share: ShareId,
     pub(crate) home: ShardId,
     pub(crate) group: GroupId,
 }
@@ -40,7 +39,7 @@ pub(crate) struct Shares {
     parts: BTreeMap<ShareId, Share>,
     by_name: BTreeMap<GroupName, ShareId>,
     /// As many as the window has entries, at most.
-    pub(crate) left: Vec<Left>,
+    pub(crate) left: BTreeMap<ShareId, Left>,
 }
 
 impl Shares {
@@ -94,10 +93,9 @@ impl Shares {
 
     /// Whose the messages of a part are, even if it was left.
     pub(crate) fn group_of(&self, id: ShareId) -> Option<(ShardId, GroupId)> {
-        let left = || self.left.iter().find(|left| left.share == id);
         match self.parts.get(&id) {
             Some(share) => Some((share.home, share.group?)),
-            None => left().map(|left| (left.home, left.group)),
+            None => self.left.get(&id).map(|left| (left.home, left.group)),
         }
     }
 

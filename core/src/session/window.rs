@@ -6,7 +6,7 @@
 use crate::Message;
 use crate::session::shares::ShareId;
 use ringwire_codec::mqtt::QoS;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// One delivery to one session: the shared message and what is this receiver's own.
@@ -197,9 +197,15 @@ impl Window {
         true
     }
 
-    /// A QoS 1 publish that came by this shared subscription was sent and is not acknowledged.
-    pub(crate) fn has_share(&self, share: ShareId) -> bool {
-        (self.entries.iter()).any(|entry| entry.is_shared(|outgoing| outgoing.share == Some(share)))
+    /// Shared subscriptions of which QoS 1 publishes were sent and are not acknowledged.
+    pub(crate) fn shares(&self) -> BTreeSet<ShareId> {
+        let shared = self.entries.iter().filter(|entry| entry.is_shared(|_| true));
+        shared
+            .filter_map(|entry| match &entry.stage {
+                Stage::Published(outgoing) => outgoing.share,
+                Stage::Released => None,
+            })
+            .collect()
     }
 
     /// Takes out QoS 1 publishes that came by shared subscriptions: another member may have them. What was sent at QoS 2 is

@@ -20,17 +20,18 @@ const BACK_MESSAGES_MAX: usize = 256;
 
 impl Engine {
     /// What is on its way to a client when it unsubscribes is still its own [MQTT-3.10.4-4], as long as it stays.
-    pub(super) fn remember_left(&mut self, id: SessionId, left: Left) {
+    pub(super) fn remember_left(&mut self, id: SessionId, share: ShareId, left: Left) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
         let Some(window) = session.window.as_deref() else {
             return;
         };
-        if window.has_share(left.share) {
+        let on_its_way = window.shares();
+        if on_its_way.contains(&share) {
             let all = &mut session.shares.get_or_insert_default().left;
-            all.retain(|left| window.has_share(left.share));
-            all.push(left);
+            all.retain(|share, _| on_its_way.contains(share));
+            all.insert(share, left);
         }
     }
 
@@ -63,7 +64,7 @@ impl Engine {
             parcels.extend(stands.map(|parcel| (part.home, parcel)));
         }
         let left = match session.connection {
-            Some(_) => Vec::new(),
+            Some(_) => BTreeMap::new(),
             None => std::mem::take(&mut shares.left),
         };
         if shares.is_empty() {
@@ -72,10 +73,15 @@ impl Engine {
         for (home, parcel) in parcels {
             self.post_about_group(home, parcel, actions);
         }
-        for Left { share, home, group } in left {
-            let unacknowledged = self.take_on_its_way(id, share, u8::MAX);
-            self.give_back(home, group, unacknowledged, actions);
+        if left.is_empty() {
+            return;
         }
+        let session = self.sessions.get_mut(id);
+        let window = session.and_then(|session| session.window.as_mut());
+        let is_left = |one: &Outgoing| one.share.is_some_and(|share| left.contains_key(&share));
+        let messages = window.map(|window| window.take_shared(is_left));
+        let group_of = |share| left.get(&share).map(|left| (left.home, left.group));
+        self.give_back_each(messages.into_iter().flatten(), group_of, actions);
     }
 
     /// Somebody else can take what a session without a connection holds of a group.
@@ -119,18 +125,29 @@ impl Engine {
             // Everybody leaves: who is still there is next.
             return;
         }
-        let mut messages = BTreeMap::<ShareId, Vec<Outgoing>>::new();
         let window = session.window.as_mut();
         let on_its_way = window.map(|window| window.take_shared(|_| true));
         let queue = session.queue.as_mut();
         let waiting = queue.map(|queue| queue.take_shared(|_| true));
-        for outgoing in on_its_way.into_iter().chain(waiting).flatten() {
+        let messages = on_its_way.into_iter().chain(waiting).flatten();
+        self.give_back_each(messages, |share| shares.group_of(share), actions);
+    }
+
+    /// Messages of several groups go back, each to the home of its own.
+    fn give_back_each(
+        &mut self,
+        messages: impl Iterator<Item = Outgoing>,
+        group_of: impl Fn(ShareId) -> Option<(ShardId, GroupId)>,
+        actions: &mut Actions,
+    ) {
+        let mut by_share = BTreeMap::<ShareId, Vec<Outgoing>>::new();
+        for outgoing in messages {
             if let Some(share) = outgoing.share {
-                messages.entry(share).or_default().push(outgoing);
+                by_share.entry(share).or_default().push(outgoing);
             }
         }
-        for (share, messages) in messages {
-            if let Some((home, group)) = shares.group_of(share) {
+        for (share, messages) in by_share {
+            if let Some((home, group)) = group_of(share) {
                 self.give_back(home, group, messages, actions);
             }
         }
