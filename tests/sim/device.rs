@@ -184,7 +184,9 @@ impl Device {
             content_type: None,
             qos,
             retain,
+            expiry_s: None,
             fed: Vec::new(),
+            fed_ms: Vec::new(),
             certain: false,
             acked: None,
             refused: false,
@@ -294,6 +296,7 @@ impl Device {
         world.history.sessions[session].connected = Some(step);
         let version = Options {
             sent: 0,
+            sent_ms: 0,
             fed: Some(step),
             acked: Some(step),
             qos: world.scenario.private().dn_qos,
@@ -321,6 +324,10 @@ impl Device {
             session,
             message,
             step: world.step,
+            read_ms: world.now.as_millis(),
+            since_ms: 0,
+            tells_expiry: false,
+            expiry_s: None,
             topic: format!("tcp/{}/dn", self.client_id),
             payload: payload.to_vec(),
             content_type: None,

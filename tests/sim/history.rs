@@ -73,8 +73,12 @@ pub struct Sent {
     pub content_type: Option<String>,
     pub qos: QoS,
     pub retain: bool,
+    /// Message Expiry Interval, in seconds.
+    pub expiry_s: Option<u32>,
     /// Each time that an engine had all of it.
     pub fed: Vec<Step>,
+    /// The same as milliseconds.
+    pub fed_ms: Vec<u64>,
     /// The engine had it on an open connection that it was reading: it is published for sure.
     pub certain: bool,
     /// The publisher read PUBACK or PUBREC.
@@ -112,6 +116,8 @@ pub struct Subscription {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub sent: Step,
+    /// The same in milliseconds.
+    pub sent_ms: u64,
     /// An engine had it.
     pub fed: Option<Step>,
     pub acked: Option<Step>,
@@ -129,6 +135,12 @@ pub struct Delivery {
     /// `None`: an empty payload names no message.
     pub message: Option<MessageId>,
     pub step: Step,
+    /// When it was read, and when its connection began, in milliseconds: it was sent between.
+    pub read_ms: u64,
+    pub since_ms: u64,
+    /// It arrived in MQTT 5.0, so it says what is left of its expiry.
+    pub tells_expiry: bool,
+    pub expiry_s: Option<u32>,
     pub topic: String,
     pub payload: Vec<u8>,
     pub content_type: Option<String>,
@@ -143,6 +155,8 @@ pub struct Delivery {
 #[derive(Clone, Debug)]
 pub struct Write {
     pub step: Step,
+    /// It is not there for ever.
+    pub expires: bool,
     /// `None`: an empty payload cleared it.
     pub message: Option<MessageId>,
 }
@@ -198,9 +212,13 @@ impl History {
     }
 
     /// Notes that the home of a topic took a write.
-    pub fn write(&mut self, topic: &str, step: Step, message: Option<MessageId>) {
+    pub fn write(&mut self, topic: &str, step: Step, message: Option<MessageId>, expires: bool) {
         let writes = self.writes.entry(topic.to_owned()).or_default();
-        writes.push(Write { step, message });
+        writes.push(Write {
+            step,
+            expires,
+            message,
+        });
     }
 
     /// Notes that the order of writes to a topic cannot be known.

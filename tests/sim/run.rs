@@ -228,8 +228,8 @@ fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
 
 /// A new subscriber asks, topic by topic, what is retained.
 fn look_at_retained(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
-    // Wills that are delayed are sent by then.
-    world.pass(3_000);
+    // Wills that are delayed are sent by then, and what expires soon has expired.
+    world.pass(6_000);
     drain(world, cast)?;
     let mut topics: Vec<String> = TOPICS.iter().map(|topic| (*topic).to_owned()).collect();
     topics.extend((0..world.scenario.devices).map(|number| format!("tcp/d{number}/up")));

@@ -53,6 +53,14 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::FlipSessionPresent, &["session_present_is_true"]),
     (Sabotage::LoseAcknowledgements, &["acknowledgements_come_in_time"]),
     (Sabotage::DrainInSilence, &["the_drain_is_told"]),
+    (
+        Sabotage::ForgetExpiry,
+        &["expiry_is_kept", "retained_is_the_last_write"],
+    ),
+    (
+        Sabotage::ConfuseAliases,
+        &["the_server_keeps_the_standard", "content_is_intact"],
+    ),
     (Sabotage::LoseHand, &["a_group_loses_nothing"]),
     (Sabotage::RepeatHand, &["a_group_gets_each_message_once"]),
     (Sabotage::LoseBack, &["a_group_loses_nothing"]),

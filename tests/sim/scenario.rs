@@ -51,6 +51,8 @@ pub struct Scenario {
     pub leaps: usize,
     /// The node is drained at the end, instead of being left by its clients.
     pub drain: bool,
+    /// Some messages expire.
+    pub expiring: bool,
     /// Clients make shared subscriptions too.
     pub sharing: bool,
     pub settings: Settings,
@@ -80,6 +82,7 @@ impl Scenario {
             slowness: *random.pick(&[0, 10, 60]),
             leaps: *random.pick(&[0, 0, 1, 3]),
             drain: random.chance(10),
+            expiring: random.chance(40),
             sharing: random.chance(40),
             settings: settings(random, shards as u16, tight, crowded),
         }
@@ -107,6 +110,8 @@ fn settings(random: &mut Random, shards: u16, tight: bool, crowded: bool) -> Set
         idle_timeout_ms: 15_000,
         max_packet_size: 16_384,
         session_expiry_s: 600,
+        max_topic_alias: *random.pick(&[0, 2, 64]),
+        max_topic_alias_broker: *random.pick(&[0, 2, 16]),
         ..Mqtt::default()
     };
     let up_qos = *random.pick(&[
@@ -155,6 +160,7 @@ fn limits(random: &mut Random, tight: bool) -> Limits {
         subscriptions: 32,
         topic_levels: 8,
         sessions: 1_000,
+        retained_expiry_s: *random.pick(&[0, 0, 0, 0, 0, 0, 0, 3]),
         shapes: if random.chance(20) { 1 } else { 32 },
         reference_bytes: *random.pick(&[64, 512, 4_096]),
         backpressure_messages: random.between(1, 20),

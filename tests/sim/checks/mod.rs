@@ -5,6 +5,7 @@
 
 mod content;
 mod delivery;
+mod expiry;
 mod groups;
 mod ids;
 mod order;
@@ -68,6 +69,7 @@ pub const CHECKS: &[(&str, Check)] = &[
         "subscribed_after_suback_is_heard",
         delivery::subscribed_after_suback_is_heard,
     ),
+    ("expiry_is_kept", expiry::expiry_is_kept),
     ("order_is_kept", order::order_is_kept),
     (
         "a_group_gets_each_message_once",

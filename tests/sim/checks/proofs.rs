@@ -18,7 +18,9 @@ fn sent(id: MessageId, topic: &str, qos: QoS, step: u64) -> Sent {
         content_type: None,
         qos,
         retain: false,
+        expiry_s: Some(100),
         fed: vec![step + 1],
+        fed_ms: vec![1_000 * (step + 1)],
         certain: true,
         acked: (qos != QoS::AtMostOnce).then_some(step + 2),
         refused: false,
@@ -28,6 +30,7 @@ fn sent(id: MessageId, topic: &str, qos: QoS, step: u64) -> Sent {
 fn options(step: u64) -> Options {
     Options {
         sent: step,
+        sent_ms: 1_000 * step,
         fed: Some(step + 1),
         acked: Some(step + 2),
         qos: QoS::ExactlyOnce,
@@ -44,6 +47,10 @@ fn delivery(history: &History, id: MessageId, step: u64) -> Delivery {
         session: 0,
         message: Some(id),
         step,
+        read_ms: 1_000 * step,
+        since_ms: 0,
+        tells_expiry: true,
+        expiry_s: Some(100 - (step - message.fed[0]) as u32),
         topic: message.topic.clone(),
         payload: message.payload.clone(),
         content_type: None,
@@ -94,8 +101,8 @@ fn good() -> History {
         history.deliveries.push(delivery);
     }
     be_a_group(&mut history);
-    history.write("a/r", 3, Some(6));
-    history.write("a/r", 70, Some(7));
+    history.write("a/r", 3, Some(6), false);
+    history.write("a/r", 70, Some(7), false);
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
     history.retained_expected = vec![("a/r".to_owned(), 7)];
     history
@@ -279,6 +286,27 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
             history.deliveries[index].retain = true;
         },
     ),
+    ("expiry_is_kept", "it was sent after it had expired", |history| {
+        let index = index(history, 4);
+        history.deliveries[index].since_ms = 500_000;
+    }),
+    ("expiry_is_kept", "its interval was not reduced", |history| {
+        let index = index(history, 4);
+        history.deliveries[index].since_ms = 80_000;
+        history.deliveries[index].expiry_s = Some(100);
+    }),
+    (
+        "expiry_is_kept",
+        "its interval was reduced by too much",
+        |history| {
+            let index = index(history, 4);
+            history.deliveries[index].expiry_s = Some(1);
+        },
+    ),
+    ("expiry_is_kept", "its interval was lost", |history| {
+        let index = index(history, 4);
+        history.deliveries[index].expiry_s = None;
+    }),
     (
         "order_is_kept",
         "two of one QoS came in the other order",
@@ -291,6 +319,7 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
         history.writes.insert(
             "a/r".to_owned(),
             vec![Write {
+                expires: false,
                 step: 3,
                 message: Some(6),
             }],
@@ -317,10 +346,12 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
                 "a/r".to_owned(),
                 vec![
                     Write {
+                        expires: false,
                         step: 3,
                         message: Some(6),
                     },
                     Write {
+                        expires: false,
                         step: 4,
                         message: None,
                     },

@@ -4,12 +4,13 @@
 use super::{Verdict, describe, named, ordinary};
 use crate::history::{Delivery, History, MessageId, Sent, Session, Step, Subscription};
 use ringwire_codec::mqtt::RetainHandling;
+use ringwire_core::Time;
 use std::collections::BTreeMap;
 
 /// The retained messages of one shard, as the standard words it: the last write stands, an empty one clears.
 #[derive(Debug)]
 pub struct Store {
-    messages: BTreeMap<String, MessageId>,
+    messages: BTreeMap<String, (MessageId, Option<Time>)>,
     messages_max: usize,
     was_full: bool,
 }
@@ -25,13 +26,14 @@ impl Store {
     }
 
     /// A write; `None` clears.
-    pub fn write(&mut self, topic: &str, message: Option<MessageId>) {
+    pub fn write(&mut self, topic: &str, message: Option<MessageId>, expires: Option<Time>, now: Time) {
+        self.messages.retain(|_, (_, expires)| lives(*expires, now));
         let Some(message) = message else {
             self.messages.remove(topic);
             return;
         };
         if self.messages.contains_key(topic) || self.messages.len() < self.messages_max {
-            self.messages.insert(topic.to_owned(), message);
+            self.messages.insert(topic.to_owned(), (message, expires));
         } else {
             self.was_full = true;
         }
@@ -43,9 +45,17 @@ impl Store {
     }
 
     /// What is stored, by topic.
-    pub fn messages(&self) -> impl Iterator<Item = (&String, &MessageId)> {
-        self.messages.iter()
+    pub fn messages(&self, now: Time) -> impl Iterator<Item = (&String, &MessageId)> {
+        let living = self
+            .messages
+            .iter()
+            .filter(move |(_, (_, expires))| lives(*expires, now));
+        living.map(|(topic, (message, _))| (topic, message))
     }
+}
+
+fn lives(expires: Option<Time>, now: Time) -> bool {
+    expires.is_none_or(|expires| expires > now)
 }
 
 /// Where a message stands among the writes to its topic: its last write, and when the next one replaced it.
@@ -145,7 +155,8 @@ pub fn a_subscriber_knows_the_last_write(history: &History) -> Verdict {
         return Ok(());
     }
     for (topic, writes) in &history.writes {
-        let Some(id) = writes.last().and_then(|write| write.message) else {
+        let last = writes.last().filter(|write| !write.expires);
+        let Some(id) = last.and_then(|write| write.message) else {
             continue;
         };
         if history.unobserved.contains(topic) {

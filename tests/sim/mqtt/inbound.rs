@@ -6,7 +6,7 @@ use crate::checks::Failure;
 use crate::history::{Delivery, SHARED_FIRST, Session};
 use crate::world::World;
 use ringwire_codec::mqtt::{
-    Ack, ConnAck, Decoded, Packet, Publish, QoS, ReasonCode, SubAck, UnsubAck, decode,
+    Ack, ConnAck, Decoded, Packet, Publish, QoS, ReasonCode, SubAck, UnsubAck, Version, decode,
 };
 
 type Outcome = Result<(), Failure>;
@@ -150,8 +150,12 @@ impl MqttClient {
         let Some(session) = self.session else {
             return Ok(());
         };
-        if publish.topic.is_empty() || publish.properties.topic_alias().is_some() {
-            return unexpected("a topic alias, and the client takes none");
+        let topic = match self.resolve(&publish) {
+            Ok(topic) => topic,
+            Err(wrong) => return unexpected(wrong),
+        };
+        if publish.topic.is_empty() {
+            world.reached("delivered by an alias");
         }
         let id = publish.packet_id.map_or(0, |id| id.number());
         let window = usize::from(self.receive_maximum);
@@ -175,7 +179,7 @@ impl MqttClient {
             world.reached("received twice, taken once");
             return Ok(());
         }
-        if crate::rogue::is_rogue(publish.topic, publish.payload) {
+        if crate::rogue::is_rogue(&topic, publish.payload) {
             return Ok(());
         }
         world.reached(match (publish.qos, publish.dup) {
@@ -190,7 +194,7 @@ impl MqttClient {
         }
         let message = world.history.message_of(publish.payload);
         if message.is_none() && !publish.payload.is_empty() {
-            return unexpected(format!("a payload that nobody sent on {:?}", publish.topic));
+            return unexpected(format!("a payload that nobody sent on {topic:?}"));
         }
         let identifiers: Vec<u32> = publish.properties.subscription_identifiers().collect();
         if identifiers.iter().any(|identifier| *identifier >= SHARED_FIRST) {
@@ -200,7 +204,11 @@ impl MqttClient {
             session,
             message,
             step: world.step,
-            topic: publish.topic.to_owned(),
+            read_ms: world.now.as_millis(),
+            since_ms: connection.since.as_millis(),
+            tells_expiry: self.version == Version::V5,
+            expiry_s: publish.properties.message_expiry_interval(),
+            topic,
             payload: publish.payload.to_vec(),
             content_type: publish.properties.content_type().map(str::to_owned),
             qos: Some(publish.qos),
@@ -209,6 +217,28 @@ impl MqttClient {
             identifiers,
         });
         Ok(())
+    }
+
+    /// The topic of a publish, by name or by an alias of the server's (5.0 section 3.3.2.3.4).
+    fn resolve(&mut self, publish: &Publish<'_>) -> Result<String, String> {
+        let named = publish.topic.to_owned();
+        let Some(alias) = publish.properties.topic_alias() else {
+            return if named.is_empty() {
+                Err("no topic".to_owned())
+            } else {
+                Ok(named)
+            };
+        };
+        if self.version != Version::V5 || alias == 0 || alias > self.alias_maximum {
+            return Err(format!("alias {alias}, at most {} are taken", self.alias_maximum));
+        }
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        if !named.is_empty() {
+            connection.learned.insert(alias, named.clone());
+            return Ok(named);
+        }
+        let known = connection.learned.get(&alias).cloned();
+        known.ok_or_else(|| format!("alias {alias} was never set"))
     }
 
     /// PUBACK or PUBREC: each in the order of the publishes.

@@ -29,6 +29,8 @@ pub struct MqttClient {
     receive_maximum: u16,
     /// Bytes of a packet that it takes.
     packet_size_max: u32,
+    /// Topic aliases that the server may set.
+    alias_maximum: u16,
     connection: Option<Connection>,
     /// The session that the server has, or should have.
     session: Option<SessionId>,
@@ -48,6 +50,7 @@ pub struct MqttClient {
 struct Connection {
     socket: SocketId,
     online: bool,
+    since: Time,
     /// The CONNECT asked for a new session.
     clean: bool,
     resumed: bool,
@@ -59,6 +62,8 @@ struct Connection {
     window: usize,
     aliases_max: u16,
     aliases: Vec<String>,
+    /// What the server's aliases stand for.
+    learned: BTreeMap<u16, String>,
     last_write: Time,
     pings: usize,
 }
@@ -118,6 +123,7 @@ impl MqttClient {
             } else {
                 1 << 20
             },
+            alias_maximum: *world.random.pick(&[0, 1, 3]),
             connection: None,
             session: None,
             present: Some(false),
@@ -278,6 +284,9 @@ impl MqttClient {
             }));
             properties.push(Property::ReceiveMaximum(self.receive_maximum));
             properties.push(Property::MaximumPacketSize(self.packet_size_max));
+            if self.alias_maximum > 0 {
+                properties.push(Property::TopicAliasMaximum(self.alias_maximum));
+            }
         }
         let message = will.map(|id| world.history.messages[id].clone());
         let mut delay = PropertyList::default();
@@ -305,6 +314,7 @@ impl MqttClient {
         self.connection = Some(Connection {
             socket,
             online: false,
+            since: world.now,
             clean,
             resumed: false,
             inbox: Vec::new(),
@@ -317,6 +327,7 @@ impl MqttClient {
             },
             aliases_max: 0,
             aliases: Vec::new(),
+            learned: BTreeMap::new(),
             last_write: world.now,
             pings: 0,
         });
@@ -350,7 +361,9 @@ impl MqttClient {
                 .random
                 .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
             retain,
+            expiry_s: None,
             fed: Vec::new(),
+            fed_ms: Vec::new(),
             certain: false,
             acked: None,
             refused: false,

@@ -74,6 +74,7 @@ impl MqttClient {
         sent.topic = topic.to_owned();
         sent.payload.clear();
         sent.retain = true;
+        sent.expiry_s = None;
         self.begin_publish(world, message, QoS::AtLeastOnce);
     }
 
@@ -99,6 +100,8 @@ impl MqttClient {
             _ => Some(world.random.below(60)),
         };
         let typed = self.version == Version::V5 && world.random.chance(20);
+        let expires = self.version == Version::V5 && world.scenario.expiring && world.random.chance(20);
+        let expiry_s = expires.then(|| *world.random.pick(&[1, 2, 4, 100_000]));
         world.history.messages.push(Sent {
             publisher: self.client_id.clone(),
             origin: Origin::Publish,
@@ -107,7 +110,9 @@ impl MqttClient {
             content_type: typed.then(|| format!("type {id}")),
             qos,
             retain,
+            expiry_s,
             fed: Vec::new(),
+            fed_ms: Vec::new(),
             certain: false,
             acked: None,
             refused: false,
@@ -136,6 +141,9 @@ impl MqttClient {
         let mut properties = PropertyList::default();
         if let Some(content_type) = &sent.content_type {
             properties.push(Property::ContentType(content_type));
+        }
+        if let Some(expiry_s) = sent.expiry_s {
+            properties.push(Property::MessageExpiryInterval(expiry_s));
         }
         let mut topic = sent.topic.as_str();
         if let Some(connection) = &mut self.connection
@@ -240,6 +248,7 @@ impl MqttClient {
             list.push(filter, *options);
             let version = Options {
                 sent: world.step,
+                sent_ms: world.now.as_millis(),
                 fed: None,
                 acked: None,
                 qos: options.qos,

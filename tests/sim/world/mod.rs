@@ -248,7 +248,9 @@ impl World {
             content_type: None,
             qos,
             retain,
+            expiry_s: None,
             fed: Vec::new(),
+            fed_ms: Vec::new(),
             certain: false,
             acked: None,
             refused: false,
@@ -358,6 +360,7 @@ impl World {
         let message = &mut self.history.messages[id];
         let again = message.qos == QoS::ExactlyOnce && !message.fed.is_empty();
         message.fed.push(step);
+        message.fed_ms.push(self.now.as_millis());
         message.certain |= certain;
         if !message.retain || again {
             return;
@@ -367,19 +370,33 @@ impl World {
             self.history.cannot_observe(&topic);
         } else if self.placement.home(topic.as_bytes()).index() == shard {
             let stored = (!message.payload.is_empty()).then_some(id);
-            self.wrote(shard, &topic, step, stored);
+            let own = message
+                .expiry_s
+                .map(|expiry_s| self.now + u64::from(expiry_s) * 1_000);
+            self.wrote(shard, &topic, step, stored, own);
         }
     }
 
     /// The home of a topic took a write of its retained message.
-    fn wrote(&mut self, home: usize, topic: &str, step: Step, message: Option<MessageId>) {
-        self.history.write(topic, step, message);
-        self.stores[home].write(topic, message);
+    fn wrote(
+        &mut self,
+        home: usize,
+        topic: &str,
+        step: Step,
+        message: Option<MessageId>,
+        expires: Option<Time>,
+    ) {
+        let cap_s = u64::from(self.scenario.settings.limits.retained_expiry_s);
+        let cap = (cap_s > 0).then(|| self.now + cap_s * 1_000);
+        let expires = expires.into_iter().chain(cap).min();
+        self.history.write(topic, step, message, expires.is_some());
+        self.stores[home].write(topic, message, expires, self.now);
     }
 
     /// What the naive stores say must be retained.
     pub fn retained_expected(&self) -> Vec<(String, MessageId)> {
-        let stored = self.stores.iter().flat_map(Store::messages);
+        let now = self.now;
+        let stored = self.stores.iter().flat_map(|store| store.messages(now));
         stored.map(|(topic, message)| (topic.clone(), *message)).collect()
     }
 

@@ -77,7 +77,7 @@ impl World {
 }
 
 /// The packets of an out box.
-fn packets(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn packets(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (mut size, mut header) = (0, 1);
         loop {

@@ -5,7 +5,8 @@
 
 use super::World;
 use ringwire_core::groups::GroupParcel;
-use ringwire_core::{ConnectionId, Note, Parcel, ShardId};
+use ringwire_core::{ConnectionId, Message, Note, Parcel, ShardId};
+use std::sync::Arc;
 
 /// What is spoiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,10 @@ pub enum Sabotage {
     LoseAcknowledgements,
     /// Nobody is told that the node stops.
     DrainInSilence,
+    /// A topic alias to a client is another.
+    ConfuseAliases,
+    /// Messages that travel or are stored forget when they expire.
+    ForgetExpiry,
     /// What a group picked a member for is lost.
     LoseHand,
     /// It is handed over twice.
@@ -75,6 +80,7 @@ impl World {
             | Sabotage::PostToSelf
             | Sabotage::MisplaceWrite
             | Sabotage::EmptyAnswer => self.spoil_posts(shard, kind),
+            Sabotage::ForgetExpiry => self.forget_expiry(shard),
             Sabotage::LoseHand | Sabotage::RepeatHand | Sabotage::LoseBack => self.spoil_groups(shard, kind),
             Sabotage::CutGreeting => {
                 for hand_over in &mut self.shards[shard].actions.hand_overs {
@@ -85,6 +91,7 @@ impl World {
             Sabotage::FlipByte
             | Sabotage::FlipSessionPresent
             | Sabotage::FloodOutbox
+            | Sabotage::ConfuseAliases
             | Sabotage::DrainInSilence => {
                 self.spoil_outboxes(shard, kind);
             }
@@ -151,6 +158,23 @@ impl World {
         }
     }
 
+    fn forget_expiry(&mut self, shard: usize) {
+        let forget = |message: &mut Arc<Message>| *message = Arc::new(Message::clone(message).expiring(None));
+        for (_, parcel) in &mut self.shards[shard].actions.posts {
+            match parcel {
+                Parcel::Publish(message) | Parcel::Retain(message) => forget(message),
+                Parcel::Recalled { messages, .. } => messages.iter_mut().for_each(forget),
+                Parcel::Recall { .. }
+                | Parcel::Flush
+                | Parcel::Flushed
+                | Parcel::Slow { .. }
+                | Parcel::Eased { .. }
+                | Parcel::Group(_)
+                | Parcel::Ban(_) => {}
+            }
+        }
+    }
+
     fn spoil_groups(&mut self, shard: usize, kind: Sabotage) {
         let chance = self.random.chance(20);
         let posts = &mut self.shards[shard].actions.posts;
@@ -182,6 +206,7 @@ impl World {
                 Sabotage::FlipSessionPresent if buffer.len() > 3 && buffer[0] == 0x20 && buffer[2] < 2 => {
                     buffer[2] ^= 1;
                 }
+                Sabotage::ConfuseAliases => confuse_aliases(buffer),
                 Sabotage::FloodOutbox if chance => buffer.resize(buffer.len() + (4 << 20), 0xC0),
                 Sabotage::DrainInSilence if draining => buffer.clear(),
                 _ => {}
@@ -222,5 +247,21 @@ impl World {
     /// A write does not reach its home.
     pub(super) fn loses_write(&mut self) -> bool {
         self.is_spoiled(Sabotage::LoseWrite, 30)
+    }
+}
+
+/// Changes the alias of each PUBLISH that names its topic by one: at QoS 0 its property stands right behind the empty topic.
+fn confuse_aliases(buffer: &mut [u8]) {
+    let mut at = 0;
+    while at < buffer.len() {
+        let Some(size) = super::owed::packets(&buffer[at..]).next().map(<[u8]>::len) else {
+            return;
+        };
+        let packet = &mut buffer[at..at + size];
+        // Fixed header, no topic, length of the properties, Topic Alias.
+        if size > 7 && packet[0] == 0x30 && packet[1] < 0x80 && packet[2..4] == [0, 0] && packet[5] == 0x23 {
+            packet[7] ^= 3;
+        }
+        at += size;
     }
 }

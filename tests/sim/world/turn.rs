@@ -301,7 +301,7 @@ impl World {
             let stored: Option<MessageId> = self.history.message_of(message.payload());
             let stored = stored.filter(|id| self.history.messages[*id].payload == *message.payload());
             let step = self.step + 1;
-            self.wrote(to, &topic, step, stored);
+            self.wrote(to, &topic, step, stored, message.expires());
             if self.loses_write() {
                 return;
             }
