@@ -8,7 +8,7 @@ use crate::access::Operation;
 use crate::placeholder::template::Values;
 use crate::publish::{Offer, topic_levels};
 use crate::session::Session;
-use crate::session::frame::News;
+use crate::session::frame::{self, News};
 use crate::{Actions, DropReason, Engine, Message, SessionId, delayed};
 use ringwire_codec::mqtt::{Properties, Publish, ReasonCode};
 use ringwire_codec::topic;
@@ -51,6 +51,7 @@ impl Engine {
         &mut self,
         from: SessionId,
         publish: &Publish<'_>,
+        packet: Option<frame::Packet<'_>>,
         actions: &mut Actions,
     ) -> Offer {
         let destination = match self.destination_for(from, publish.topic) {
@@ -63,7 +64,9 @@ impl Engine {
             ..*publish
         };
         let Some(delay_s) = destination.delay_s else {
-            return self.take(from, &publish, None, actions);
+            // One that goes where it was sent may leave as it came.
+            let packet = packet.filter(|_| matches!(destination.topic, Cow::Borrowed(_)));
+            return self.take(from, &publish, packet, actions);
         };
         let message = News::borrowed(&publish, None, &session.client_id, self.now)
             .share()

@@ -231,7 +231,7 @@ impl Engine {
             return Offer::TooManyLevels;
         }
         if self.takes_detour(publish.topic) {
-            return self.offer_by_detour(from, publish, actions);
+            return self.offer_by_detour(from, publish, packet, actions);
         }
         let session = self.sessions.get(from).expect("a publisher has a session");
         if !self.may(Operation::Publish, session, publish.topic) {

@@ -82,6 +82,10 @@ fn without_secrets(text: &str) -> String {
     let (root, _) = DeTable::parse_recoverable(text);
     let mut secrets = Vec::new();
     find_secrets(root.get_ref(), &mut secrets);
+    secrets.extend(
+        text.match_indices("password")
+            .filter_map(|(at, word)| quoted_after(text, at + word.len())),
+    );
     let mut bytes = text.as_bytes().to_vec();
     for secret in secrets {
         if let Some(secret) = bytes.get_mut(secret) {
@@ -93,6 +97,17 @@ fn without_secrets(text: &str) -> String {
     }
     // Whole values were replaced by ASCII, so nothing is cut apart.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The value of a key that ends at `at`, up to its closing quote or the end of the line: found also in a text that is
+/// not TOML, of which the tree has only a part.
+fn quoted_after(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = text[at..].trim_start_matches(['"', '\'']).trim_start();
+    let value = rest.strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    let start = text.len() - value.len() + 1;
+    let length = text[start..].find([quote, '\n']).unwrap_or(text.len() - start);
+    Some(start..start + length)
 }
 
 fn find_secrets(table: &DeTable<'_>, secrets: &mut Vec<Range<usize>>) {

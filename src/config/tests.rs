@@ -342,6 +342,24 @@ fn slipped() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn no_password_is_shown_with_a_mistake() {
+    let texts = [
+        "[access]\nusers = [{ username = 'a', password = 'hunter2', colour = 1 }]\n",
+        "[access]\nusers = [{ username = \"a\", pasword = \"hunter2\" }]\n",
+        "[access]\nusers = [{ username = \"a\", password = \"hunter2\" }\n",
+        "[access]\nusers = [{ username = \"a\", \"password\"=\"hunter2 }]\n",
+        "[[access.users]]\npassword = 'hunter2' oops\n",
+        "password = \"hunter2\"\n",
+    ];
+    for text in texts {
+        let sources = [file(text)];
+        let mistakes = load(&sources, &CPUS).expect_err("there is a mistake");
+        let shown = render(&mistakes, &sources, false);
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_loading_or_rendering_panic(text in prop_oneof![slipped(), "\\PC{0,80}"]) {
