@@ -5,6 +5,9 @@
 use crate::bystanders::Bystanders;
 use crate::hostile::{Answer, GREETING_311, Hostile, NO_TEXT, hex, refused};
 use crate::notation::bytes;
+use crate::server::{Server, connect_v3};
+use std::thread;
+use std::time::Duration;
 
 /// A whole packet of each type behind its first byte.
 const PACKETS: [(u8, &str); 13] = [
@@ -233,4 +236,47 @@ fn mqtt_4_8_0_1_protocol_violations_are_closed() {
         ));
     }
     refused(&mut Bystanders::with(&[]), &cases);
+}
+
+#[test]
+fn mqtt_4_8_0_1_what_stands_before_is_taken_and_what_stands_behind_is_not() {
+    let server = Server::shared();
+    let mut watcher = server.v3("3-4.8.0-1-w");
+    watcher.subscribe_v3("3-4.8.0-1/#", 0);
+    let connect = connect_v3("3-4.8.0-1", 0x00, "");
+    let before = "82 <0001 '3-4.8.0-1/a' 02> C0 00 34 <'3-4.8.0-1/a' 0002 `before`>";
+    let behind = "32 <'3-4.8.0-1/b' 0003 `behind`> C0 00";
+    let mut client = server.send(&format!("{connect} {before} 82 <0004 'x' 04> {behind}"));
+    client.expect_end("20 <00 00> 90 <0001 02> D0 00 34 <'3-4.8.0-1/a' 0001 `before`> 50 <0002>");
+    // The session is none the worse for it.
+    let mut client = server.send(&connect);
+    client.expect("20 <01 00> 3C <'3-4.8.0-1/a' 0001 `before`>");
+    client.exchange("3C <'3-4.8.0-1/a' 0002 `before`>", "50 <0002>");
+    client.exchange("62 <0002>", "70 <0002>");
+    client.exchange("32 <'3-4.8.0-1/b' 0005 `sentinel`>", "40 <0005>");
+    watcher.expect("30 <'3-4.8.0-1/a' `before`> 30 <'3-4.8.0-1/b' `sentinel`>");
+    watcher.expect_alive();
+    server.v3("3-4.8.0-1");
+}
+
+#[test]
+fn mqtt_4_8_0_1_what_arrives_byte_by_byte_is_closed_as_what_arrives_at_once() {
+    let server = Server::shared();
+    for text in [
+        "36 <'c/bytes' 0001 `x`>",
+        "30 8080808001",
+        "30 <(6100) `x`>",
+        "30 <'c/+' `x`>",
+        "30 FFFFFF7F",
+        "82 <0001 'a#' 00>",
+        "40 <0001 00>",
+        "D0 00",
+    ] {
+        let mut client = server.v3("3-4.8.0-1-bytes");
+        for byte in bytes(text) {
+            client.send_bytes(&[byte]);
+            thread::sleep(Duration::from_millis(1));
+        }
+        client.expect_end("");
+    }
 }

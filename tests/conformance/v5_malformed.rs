@@ -7,6 +7,9 @@
 use crate::bystanders::Bystanders;
 use crate::hostile::{Answer, Hostile, NO_TEXT, hex, refused};
 use crate::notation::bytes;
+use crate::server::{Server, connect_v5};
+use std::thread;
+use std::time::Duration;
 
 /// A whole packet of each type behind its first byte.
 const PACKETS: [(u8, &str); 14] = [
@@ -265,4 +268,53 @@ fn mqtt_4_13_1_1_anything_before_connect_is_closed() {
         cases.push(Hostile::first(name, text, Answer::Silence));
     }
     refused(&mut Bystanders::with(&[]), &cases);
+}
+
+#[test]
+fn mqtt_4_13_1_1_what_arrives_byte_by_byte_is_refused_as_what_arrives_at_once() {
+    let server = Server::shared();
+    for (text, code) in [
+        ("36 <'c/bytes' 0001 <> `x`>", 0x81),
+        ("30 8080808001", 0x81),
+        ("30 <(6100) <> `x`>", 0x81),
+        ("30 <'c/+' <> `x`>", 0x90),
+        ("30 <'c/bytes' <23 0000> `x`>", 0x94),
+        ("30 FFFFFF7F", 0x95),
+        ("82 <0001 <0B 00> 'a' 00>", 0x82),
+        ("82 <0001 <> 'a#' 00>", 0x8F),
+        ("40 <0001 00 <1F 'a' 1F 'b'>>", 0x82),
+        ("E0 <00 <12 'a'>>", 0x81),
+        ("C0 8000", 0x81),
+        ("D0 00", 0x82),
+    ] {
+        let mut client = server.v5("c-4.13.1-1-bytes");
+        for byte in bytes(text) {
+            client.send_bytes(&[byte]);
+            thread::sleep(Duration::from_millis(1));
+        }
+        client.expect_disconnect(code);
+    }
+}
+
+#[test]
+fn mqtt_4_13_1_1_what_stands_before_is_taken_and_what_stands_behind_is_not() {
+    let server = Server::shared();
+    let mut watcher = server.v5("c-4.13.1-1-w");
+    watcher.subscribe_v5("c-4.13.1-1/#", 0x00);
+    let connect = connect_v5("c-4.13.1-1", 0x02, "<11 0000003C>", "");
+    let before = "82 <0001 <> 'c-4.13.1-1/a' 02> C0 00 34 <'c-4.13.1-1/a' 0002 <> `before`>";
+    let behind = "32 <'c-4.13.1-1/b' 0003 <> `behind`> C0 00";
+    let mut client = server.send(&format!("{connect} {before} 82 <0004 <> 'x' 40> {behind}"));
+    client.expect_accepted();
+    client.expect("90 <0001 <> 02> D0 00 34 <'c-4.13.1-1/a' 0001 <> `before`> 50 <0002>");
+    client.expect_disconnect(0x81);
+    // The session is none the worse for it.
+    let mut client = server.send(&connect_v5("c-4.13.1-1", 0x00, "<11 00000000>", ""));
+    assert_eq!(client.expect_accepted()[2], 1, "Session Present");
+    client.expect("3C <'c-4.13.1-1/a' 0001 <> `before`>");
+    client.exchange("3C <'c-4.13.1-1/a' 0002 <> `before`>", "50 <0002>");
+    client.exchange("62 <0002>", "70 <0002>");
+    client.exchange("32 <'c-4.13.1-1/b' 0005 <> `sentinel`>", "40 <0005>");
+    watcher.expect("30 <'c-4.13.1-1/a' <> `before`> 30 <'c-4.13.1-1/b' <> `sentinel`>");
+    watcher.expect_alive();
 }
