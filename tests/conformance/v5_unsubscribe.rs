@@ -129,7 +129,7 @@ fn mqtt_3_10_4_6_several_filters_are_taken_one_after_the_other_and_answered_at_o
 #[test]
 fn mqtt_3_11_2_1_unsuback_is_never_larger_than_the_client_takes() {
     let server = Server::shared();
-    // Just what it needs: two bytes, the identifier, no properties, twelve reason codes.
+    // Just what it needs: two bytes, the identifier, no properties, 27 reason codes.
     let mut client = limited(&server, "c-3.11.2-1", 32);
     let filters: String = (0..27).map(|n| format!("'c-3.11.2-1/{n}'")).collect();
     let codes = "11".repeat(27);
