@@ -113,6 +113,12 @@ impl Message {
         self.expires_ms <= now.as_millis()
     }
 
+    /// True for what expired on its way between shards. An interval of 0 means: for who is there now, on any shard.
+    pub(crate) fn has_aged_out(&self, now: Time) -> bool {
+        let lasts = || Properties::from_validated(self.properties()).message_expiry_interval() != Some(0);
+        self.is_expired(now) && lasts()
+    }
+
     fn bytes(&self) -> &[u8] {
         match &self.store {
             Store::Inline(inline) => &inline[..self.bytes as usize],

@@ -298,6 +298,10 @@ impl Engine {
 
     /// A message that another shard routed here.
     pub(crate) fn deliver_shared(&mut self, message: &Arc<Message>, actions: &mut Actions) {
+        if message.has_aged_out(self.now) {
+            self.stats.drops[DropReason::Expired as usize] += 1;
+            return;
+        }
         self.deliver_matches(None, &mut News::shared(message, self.now), actions);
     }
 

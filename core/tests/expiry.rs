@@ -105,3 +105,29 @@ fn a_retained_message_is_sent_with_what_is_left_and_not_after_its_time() {
         assert_eq!(node.take_words(late, V5).len(), 1, "the SUBACK alone");
     }
 }
+
+#[test]
+fn what_expires_on_its_way_to_another_shard_is_dropped_unless_it_was_for_who_is_there_now() {
+    for filter in ["t", "$share/g/t"] {
+        let mut node = Node::with(settings(3));
+        let name = node.name_at(1, "sub");
+        let reader = subscriber(&mut node, &name, filter);
+        let name = node.name_at(0, "writer");
+        let writer = node.connect(0, Hello::new(V5, &name));
+        node.take(reader);
+        for (interval_s, waited_ms, arrives) in [(0, 5, 1), (1, 999, 1), (1, 1_000, 0)] {
+            node.hold_parcels = true;
+            publish(&mut node, writer, "t", interval_s, false);
+            node.now = node.now + waited_ms;
+            node.hold_parcels = false;
+            node.exchange();
+            let words = node.take_words(reader, V5);
+            assert_eq!(
+                words.len(),
+                arrives,
+                "{filter}: {interval_s} s, after {waited_ms} ms: {words:?}"
+            );
+            assert_eq!(node.drops(DropReason::Expired), 1 - arrives as u64);
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 use super::{GroupId, GroupName, Member, Standing};
 use crate::session::frame::News;
-use crate::{Actions, Engine, Message, Parcel, ShardId};
+use crate::{Actions, DropReason, Engine, Message, Parcel, ShardId};
 use std::sync::Arc;
 
 /// See the file's head.
@@ -91,6 +91,10 @@ impl Engine {
                 returns,
             } => {
                 self.stats.messages_adopted += 1;
+                if message.has_aged_out(self.now) {
+                    self.stats.drops[DropReason::Expired as usize] += 1;
+                    return;
+                }
                 self.scratch.frames.clear();
                 let news = (&mut News::shared(&message, self.now), returns);
                 self.take_hand(from, group, member, news, actions);
