@@ -83,7 +83,7 @@ pub struct Sent {
     pub certain: bool,
     /// The publisher read PUBACK or PUBREC.
     pub acked: Option<Step>,
-    /// The broker refused it (a reason of 0x80 and above).
+    /// The broker refused it (a reason of 0x80 and above), or must.
     pub refused: bool,
 }
 
@@ -249,6 +249,11 @@ impl Sent {
     /// When it may first have been published; `None`: never, as far as is known.
     pub fn first_fed(&self) -> Option<Step> {
         self.fed.first().copied()
+    }
+
+    /// It does not expire while a run lasts.
+    pub fn lasts(&self) -> bool {
+        self.expiry_s.is_none_or(|expiry_s| expiry_s > 10_000)
     }
 
     /// It was published for sure: acknowledged, or read on an open connection.

@@ -57,7 +57,10 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
     let copy = lines.clone();
     let result = catch_unwind(AssertUnwindSafe(move || {
         let mut random = Random::new(seed);
-        let scenario = Scenario::new(&mut random);
+        let mut scenario = Scenario::new(&mut random);
+        if mode.sabotage == Some(Sabotage::ForgetRules) {
+            scenario.settings.access.rules.clear();
+        }
         let mut world = World::new(random, scenario, copy, mode.hashers);
         world.sabotage = mode.sabotage;
         let verdict = play(&mut world);

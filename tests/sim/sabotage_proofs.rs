@@ -61,6 +61,10 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
         Sabotage::ConfuseAliases,
         &["the_server_keeps_the_standard", "content_is_intact"],
     ),
+    (
+        Sabotage::ForgetRules,
+        &["access_rules_are_kept", "nothing_is_invented"],
+    ),
     (Sabotage::LoseHand, &["a_group_loses_nothing"]),
     (Sabotage::RepeatHand, &["a_group_gets_each_message_once"]),
     (Sabotage::LoseBack, &["a_group_loses_nothing"]),

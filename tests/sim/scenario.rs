@@ -5,6 +5,7 @@
 
 use crate::random::Random;
 use ringwire_codec::mqtt::QoS;
+use ringwire_core::access::{Access, Operation, Rule};
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{
     AclDenyAction, Broker, Listener, Mqtt, Overflow, PrivateTcp, Protocol, SharedStrategy,
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub leaps: usize,
     /// The node is drained at the end, instead of being left by its clients.
     pub drain: bool,
+    /// `m0` may not publish to `b/b`, and `m1` not subscribe to `a/b`.
+    pub ruled: bool,
     /// Some messages expire.
     pub expiring: bool,
     /// Clients make shared subscriptions too.
@@ -62,6 +65,7 @@ impl Scenario {
     /// The scenario of a seed.
     pub fn new(random: &mut Random) -> Self {
         let shards = random.between(1, 4);
+        let ruled = random.chance(25);
         let tight = random.chance(30);
         let crowded = random.chance(10);
         Self {
@@ -82,9 +86,13 @@ impl Scenario {
             slowness: *random.pick(&[0, 10, 60]),
             leaps: *random.pick(&[0, 0, 1, 3]),
             drain: random.chance(10),
+            ruled,
             expiring: random.chance(40),
             sharing: random.chance(40),
-            settings: settings(random, shards as u16, tight, crowded),
+            settings: Settings {
+                access: access(ruled),
+                ..settings(random, shards as u16, tight, crowded)
+            },
         }
     }
 
@@ -102,6 +110,33 @@ impl Scenario {
             Protocol::Mqtt(mqtt) => mqtt,
             Protocol::PrivateTcp(_) => unreachable!("listener 0 is the MQTT one"),
         }
+    }
+}
+
+/// Whether the rules of a run forbid a client this; said again here, without the broker's code.
+pub fn is_denied(client_id: &str, operation: Operation, topic: &str) -> bool {
+    match operation {
+        Operation::Publish => (client_id, topic) == ("m0", "b/b"),
+        Operation::Subscribe => (client_id, topic) == ("m1", "a/b"),
+        Operation::All => false,
+    }
+}
+
+fn access(ruled: bool) -> Access {
+    let rule = |client_id: &str, operation, topic: &str| Rule {
+        allow: false,
+        username: None,
+        client_id: Some(client_id.to_owned()),
+        operation,
+        topics: vec![topic.to_owned()],
+    };
+    let rules = vec![
+        rule("m0", Operation::Publish, "b/b"),
+        rule("m1", Operation::Subscribe, "a/b"),
+    ];
+    Access {
+        rules: if ruled { rules } else { Vec::new() },
+        ..Access::default()
     }
 }
 

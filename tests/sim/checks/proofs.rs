@@ -18,7 +18,7 @@ fn sent(id: MessageId, topic: &str, qos: QoS, step: u64) -> Sent {
         content_type: None,
         qos,
         retain: false,
-        expiry_s: Some(100),
+        expiry_s: Some(20_000),
         fed: vec![step + 1],
         fed_ms: vec![1_000 * (step + 1)],
         certain: true,
@@ -50,7 +50,7 @@ fn delivery(history: &History, id: MessageId, step: u64) -> Delivery {
         read_ms: 1_000 * step,
         since_ms: 0,
         tells_expiry: true,
-        expiry_s: Some(100 - (step - message.fed[0]) as u32),
+        expiry_s: Some(20_000 - (step - message.fed[0]) as u32),
         topic: message.topic.clone(),
         payload: message.payload.clone(),
         content_type: None,
@@ -288,12 +288,12 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
     ),
     ("expiry_is_kept", "it was sent after it had expired", |history| {
         let index = index(history, 4);
-        history.deliveries[index].since_ms = 500_000;
+        history.deliveries[index].since_ms = 50_000_000;
     }),
     ("expiry_is_kept", "its interval was not reduced", |history| {
         let index = index(history, 4);
         history.deliveries[index].since_ms = 80_000;
-        history.deliveries[index].expiry_s = Some(100);
+        history.deliveries[index].expiry_s = Some(20_000);
     }),
     (
         "expiry_is_kept",

@@ -8,6 +8,7 @@ use crate::world::World;
 use ringwire_codec::mqtt::{
     Ack, ConnAck, Decoded, Packet, Publish, QoS, ReasonCode, SubAck, UnsubAck, Version, decode,
 };
+use ringwire_core::access::Operation;
 
 type Outcome = Result<(), Failure>;
 
@@ -182,13 +183,7 @@ impl MqttClient {
         if crate::rogue::is_rogue(&topic, publish.payload) {
             return Ok(());
         }
-        world.reached(match (publish.qos, publish.dup) {
-            (QoS::AtMostOnce, _) => "delivered at QoS 0",
-            (QoS::AtLeastOnce, false) => "delivered at QoS 1",
-            (QoS::AtLeastOnce, true) => "delivered again at QoS 1",
-            (QoS::ExactlyOnce, false) => "delivered at QoS 2",
-            (QoS::ExactlyOnce, true) => "delivered again at QoS 2",
-        });
+        world.reached(arrival(&publish));
         if publish.retain {
             world.reached("delivered as retained");
         }
@@ -262,11 +257,20 @@ impl MqttClient {
             ));
         }
         let message = &mut world.history.messages[self.outgoing[index].message];
+        let denied = message.refused;
         message.acked.get_or_insert(world.step);
         message.refused |= ack.reason.is_failure();
         if ack.reason.is_failure() {
             self.outgoing.remove(index);
+            if denied && ack.reason == ReasonCode::NotAuthorized {
+                world.reached("a publish was denied");
+                return Ok(());
+            }
             return unexpected(format!("a publish was refused: {:?}", ack.reason));
+        }
+        if denied && self.version == Version::V5 {
+            let text = format!("{qos:?} publish {id} was taken, and is forbidden");
+            return Err(Failure::new("access_rules_are_kept", text));
         }
         match qos {
             QoS::AtMostOnce | QoS::AtLeastOnce => {
@@ -318,6 +322,15 @@ impl MqttClient {
             ));
         }
         for ((filter, qos), reason) in asked.iter().zip(suback.reasons) {
+            if self.is_denied(world, Operation::Subscribe, filter) {
+                let failure = if self.version == Version::V5 { 0x87 } else { 0x80 };
+                if *reason != failure {
+                    let text = format!("SUBSCRIBE to {filter:?} is forbidden and got 0x{reason:02x}");
+                    return Err(Failure::new("access_rules_are_kept", text));
+                }
+                world.reached("a subscription was denied");
+                continue;
+            }
             if *reason != *qos as u8 {
                 return unexpected(format!("SUBSCRIBE to {filter:?} at {qos:?} got 0x{reason:02x}"));
             }
@@ -364,5 +377,16 @@ fn brief(packet: &Packet<'_>) -> String {
             crate::trace::hex(publish.payload)
         ),
         packet => format!("{packet:?}"),
+    }
+}
+
+/// How a publish arrives, for the list of what runs get to.
+fn arrival(publish: &Publish<'_>) -> &'static str {
+    match (publish.qos, publish.dup) {
+        (QoS::AtMostOnce, _) => "delivered at QoS 0",
+        (QoS::AtLeastOnce, false) => "delivered at QoS 1",
+        (QoS::AtLeastOnce, true) => "delivered again at QoS 1",
+        (QoS::ExactlyOnce, false) => "delivered at QoS 2",
+        (QoS::ExactlyOnce, true) => "delivered again at QoS 2",
     }
 }

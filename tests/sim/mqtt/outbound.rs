@@ -2,6 +2,7 @@
 
 use super::{Answer, MqttClient, Outgoing, Pending};
 use crate::history::{History, MessageId, Options, Origin, SHARED, SHARED_FIRST, Sent};
+use crate::scenario::is_denied;
 use crate::world::{Mark, World};
 use ringwire_codec::mqtt::Version;
 use ringwire_codec::mqtt::{
@@ -10,6 +11,7 @@ use ringwire_codec::mqtt::{
 use ringwire_codec::mqtt::{
     ReasonCode, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe, UnsubscribeList,
 };
+use ringwire_core::access::Operation;
 
 /// Topics that MQTT clients publish to. Few, so that they meet; the devices' own among them.
 pub const TOPICS: &[&str] = &[
@@ -102,10 +104,11 @@ impl MqttClient {
         let typed = self.version == Version::V5 && world.random.chance(20);
         let expires = self.version == Version::V5 && world.scenario.expiring && world.random.chance(20);
         let expiry_s = expires.then(|| *world.random.pick(&[1, 2, 4, 100_000]));
+        let topic = *world.random.pick(TOPICS);
         world.history.messages.push(Sent {
             publisher: self.client_id.clone(),
             origin: Origin::Publish,
-            topic: (*world.random.pick(TOPICS)).to_owned(),
+            topic: topic.to_owned(),
             payload: bytes.map_or_else(Vec::new, |bytes| History::payload(id, bytes)),
             content_type: typed.then(|| format!("type {id}")),
             qos,
@@ -115,7 +118,7 @@ impl MqttClient {
             fed_ms: Vec::new(),
             certain: false,
             acked: None,
-            refused: false,
+            refused: self.is_denied(world, Operation::Publish, topic),
         });
         id
     }
@@ -221,6 +224,10 @@ impl MqttClient {
         self.write_subscribe(world, &[(SHARED[index].to_owned(), options)], Some(identifier));
     }
 
+    pub(super) fn is_denied(&self, world: &World, operation: Operation, topic: &str) -> bool {
+        world.scenario.ruled && is_denied(&self.client_id, operation, topic)
+    }
+
     /// Subscribes to one topic at QoS 1.
     pub fn ask(&mut self, world: &mut World, topic: &str) {
         world.tick_step();
@@ -257,7 +264,10 @@ impl MqttClient {
                 retain_handling: options.retain_handling,
                 identifier,
             };
-            world.history.subscribe(session, filter, version);
+            // What is denied is no reason for a delivery.
+            if !self.is_denied(world, Operation::Subscribe, filter) {
+                world.history.subscribe(session, filter, version);
+            }
         }
         let packet = Packet::Subscribe(Subscribe {
             packet_id: PacketId::new(id).expect("new ids are above 0"),

@@ -362,7 +362,7 @@ impl World {
         message.fed.push(step);
         message.fed_ms.push(self.now.as_millis());
         message.certain |= certain;
-        if !message.retain || again {
+        if !message.retain || message.refused || again {
             return;
         }
         let topic = message.topic.clone();

@@ -51,6 +51,8 @@ pub enum Sabotage {
     LoseAcknowledgements,
     /// Nobody is told that the node stops.
     DrainInSilence,
+    /// The engines have no access rules.
+    ForgetRules,
     /// A topic alias to a client is another.
     ConfuseAliases,
     /// Messages that travel or are stored forget when they expire.
@@ -101,6 +103,7 @@ impl World {
                 }
             }
             Sabotage::LoseWrite
+            | Sabotage::ForgetRules
             | Sabotage::LoseNote
             | Sabotage::RepeatNote
             | Sabotage::BlameHonest
