@@ -14,12 +14,10 @@ mod broker;
 
 mod aliases;
 mod bystanders;
-#[allow(dead_code)]
 mod client;
 mod connack;
 mod hostile;
 mod notation;
-#[allow(dead_code)]
 mod server;
 mod statements;
 mod v3_1;
