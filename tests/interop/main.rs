@@ -9,6 +9,7 @@
 #[allow(dead_code)]
 mod broker;
 
+mod aedes;
 mod mosquitto;
 mod readme;
 mod scripts;

@@ -260,3 +260,106 @@ fn mosquitto_and_private_devices_hear_each_other() {
         }
     }
 }
+
+#[test]
+fn mosquitto_rr_gets_the_answer_to_its_request() {
+    let found = Command::new("mosquitto_rr").arg("--help").output().is_ok();
+    if !installed() || !is_installed("mosquitto_rr", found) {
+        return;
+    }
+    let broker = Broker::start(2);
+    for version in ["mqttv311", "mqttv5"] {
+        let format = format!("{MESSAGE}%t %q %r %p %R %D");
+        let ask = ["-t", "questions", "-q", "1", "-F", &format];
+        let mut responder = Subscriber::start(&broker, "mqttv5", &ask);
+        let mut asker = Command::new("mosquitto_rr");
+        asker
+            .args(address(&broker))
+            .args(["-V", version, "-q", "1", "-t", "questions", "-e", "answers"]);
+        asker.args(["-m", "what?"]);
+        if version == "mqttv5" {
+            asker.args(["-D", "publish", "correlation-data", "17"]);
+        }
+        let asker = asker.stdout(Stdio::piped()).spawn().expect("mosquitto_rr starts");
+        let heard = responder.message();
+        let expected = match version {
+            "mqttv5" => "questions 1 0 what? answers 17",
+            _ => "questions 1 0 what?  ",
+        };
+        assert_eq!(heard.trim_end(), expected.trim_end(), "{version}");
+        publish(&broker, "mqttv5", &["-t", "answers", "-q", "1", "-m", "that"]);
+        let output = asker
+            .wait_with_output()
+            .expect("mosquitto_rr ends with its answer");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "that\n", "{version}");
+    }
+}
+
+#[test]
+fn mosquitto_s_properties_arrive_as_they_were_sent() {
+    if !installed() {
+        return;
+    }
+    let broker = Broker::start(2);
+    let format = format!("{MESSAGE}%t %q %r %p %C %F %R %D %P %S");
+    let identified = [
+        "-t",
+        "p/#",
+        "-q",
+        "1",
+        "-F",
+        &format,
+        "-D",
+        "subscribe",
+        "subscription-identifier",
+        "7",
+    ];
+    let mut subscriber = Subscriber::start(&broker, "mqttv5", &identified);
+    let mut arguments = vec!["-t", "p/x", "-q", "1", "-m", "x"];
+    for property in [
+        &["content-type", "text/plain"][..],
+        &["payload-format-indicator", "1"],
+        &["response-topic", "answers"],
+        &["correlation-data", "c"],
+        &["user-property", "k", "v"],
+    ] {
+        arguments.extend(["-D", "publish"]);
+        arguments.extend_from_slice(property);
+    }
+    publish(&broker, "mqttv5", &arguments);
+    assert_eq!(subscriber.message(), "p/x 1 0 x text/plain 1 answers c k:v 7");
+}
+
+#[test]
+fn mosquittos_share_a_subscription() {
+    if !installed() {
+        return;
+    }
+    let broker = Broker::start(2);
+    for version in ["mqttv311", "mqttv5"] {
+        let shared = ["-t", "$share/group/shared/+", "-q", "1"];
+        let members = [0, 1].map(|_| Subscriber::start(&broker, version, &shared));
+        for n in 0..10 {
+            publish(
+                &broker,
+                version,
+                &["-t", &format!("shared/{n}"), "-q", "1", "-m", "once"],
+            );
+        }
+        // What each got, when all is there: ten in all, and some for both.
+        let mut counts = [0, 0];
+        let until = std::time::Instant::now() + PATIENCE;
+        while counts[0] + counts[1] < 10 {
+            assert!(std::time::Instant::now() < until, "{counts:?}");
+            for (count, member) in counts.iter_mut().zip(&members) {
+                let lines = member.lines.try_iter().filter(|line| line.starts_with(MESSAGE));
+                *count += lines.count();
+            }
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(
+            counts[0] + counts[1] == 10 && counts[0] > 0 && counts[1] > 0,
+            "{version}: {counts:?}"
+        );
+    }
+}
