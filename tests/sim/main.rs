@@ -212,7 +212,7 @@ const REACHED: &[&str] = &[
 #[test]
 fn the_runs_get_everywhere() {
     let mut reach: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in 0..300 {
+    for seed in 0..1_000 {
         for (what, count) in run(seed, Mode::default()).reach {
             *reach.entry(what).or_default() += count;
         }

@@ -15,6 +15,7 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
             "at_least_once",
             "exactly_once",
             "subscribed_after_suback_is_heard",
+            "a_group_loses_nothing",
         ],
     ),
     (Sabotage::RepeatParcel, &["at_most_once", "exactly_once"]),

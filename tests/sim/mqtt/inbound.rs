@@ -323,7 +323,12 @@ impl MqttClient {
         }
         for ((filter, qos), reason) in asked.iter().zip(suback.reasons) {
             if self.is_denied(world, Operation::Subscribe, filter) {
-                let failure = if self.version == Version::V5 { 0x87 } else { 0x80 };
+                let failure = match self.version {
+                    // 3.1 cannot be told.
+                    Version::V31 => 0,
+                    Version::V311 => 0x80,
+                    Version::V5 => 0x87,
+                };
                 if *reason != failure {
                     let text = format!("SUBSCRIBE to {filter:?} is forbidden and got 0x{reason:02x}");
                     return Err(Failure::new("access_rules_are_kept", text));

@@ -1,4 +1,4 @@
-//! An honest MQTT client, 3.1.1 or 5.0: a state machine of its own that keeps every rule of the standard, is slow and
+//! An honest MQTT client, 3.1, 3.1.1 or 5.0: a state machine of its own that keeps every rule of the standard, is slow and
 //! loses its connection as the scenario says, and records what it did and saw.
 //!
 //! `act` does one random thing; after the faults have stopped `settle` only finishes what was begun.
@@ -101,17 +101,18 @@ enum Pending {
 impl MqttClient {
     /// A client that has never connected.
     pub fn new(number: usize, world: &mut World) -> Self {
-        let version = if world.random.chance(60) {
-            Version::V5
-        } else {
-            Version::V311
+        let version = match world.random.below(100) {
+            0..60 => Version::V5,
+            60..85 => Version::V311,
+            _ => Version::V31,
         };
         let limit = world.scenario.settings.limits.inflight;
         let named = version == Version::V5 && world.random.chance(60);
         Self {
             client_id: format!("m{number}"),
             version,
-            persistent: world.random.chance(60),
+            // 3.1 does not tell whether a session is present.
+            persistent: version != Version::V31 && world.random.chance(60),
             keep_alive_s: *world.random.pick(&[0, 20, 60]),
             receive_maximum: if named {
                 world.random.between(1, 6) as u16
