@@ -227,7 +227,7 @@ impl Engine {
         packet: Option<frame::Packet<'_>>,
         actions: &mut Actions,
     ) -> Offer {
-        if topic_levels(publish.topic) > self.settings.limits.topic_levels {
+        if has_too_many_levels(publish.topic, self.settings.limits.topic_levels) {
             return Offer::TooManyLevels;
         }
         if self.takes_detour(publish.topic) {
@@ -478,6 +478,11 @@ impl Engine {
             self.answer(id, &packet, actions);
         }
     }
+}
+
+/// True for a name or filter of more levels than `max`. A short one has fewer whatever it holds, and most are.
+pub(crate) fn has_too_many_levels(topic: &str, max: usize) -> bool {
+    topic.len() >= max && topic_levels(topic) > max
 }
 
 /// Levels of a topic name or filter.

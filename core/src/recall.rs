@@ -136,8 +136,18 @@ impl Engine {
     pub(crate) fn recall(&mut self, id: SessionId, filter: FilterId, actions: &mut Actions) {
         // A second SUBSCRIBE for the same filter is answered instead of the first.
         self.forget_recalls(id, filter);
-        let text: Arc<str> = self.index.text(filter).into();
-        if !topic::has_wildcard(&text) {
+        let text = self.index.text(filter);
+        let is_literal = !topic::has_wildcard(text);
+        if is_literal && self.settings.shards == 1 {
+            // It is here or nowhere: nothing can overtake it, and it is no page.
+            let found = self.retained.find(text.as_bytes(), self.now).cloned();
+            if let Some(message) = found {
+                self.deliver_stored(id, filter, &message, actions);
+            }
+            return;
+        }
+        let text: Arc<str> = text.into();
+        if is_literal {
             let home = self.placement.home(text.as_bytes());
             let ticket = self.add_recall(id, filter, Recall::new(filter, text, home, AGAIN_MAX));
             return self.ask(ticket, actions);
@@ -238,7 +248,7 @@ impl Engine {
         let mut asked = BTreeSet::new();
         let mut is_much = false;
         for &filter in filters {
-            if asked.insert(filter) {
+            if filters.len() == 1 || asked.insert(filter) {
                 is_much |= topic::has_wildcard(self.index.text(filter));
                 self.recall(session, filter, actions);
             }

@@ -10,7 +10,7 @@ pub(crate) mod subscribe;
 use super::{Flow, Wire};
 use crate::SessionId;
 use crate::settings::{Mqtt, Protocol};
-use crate::{Actions, CloseReason, ConnectionId, Engine};
+use crate::{Actions, CloseReason, ConnectionId, Engine, Settings};
 use ringwire_codec::mqtt::{
     self, Ack, DecodeError, Decoded, Disconnect, Packet, PacketId, Property, PropertyList, ReasonCode,
 };
@@ -78,8 +78,13 @@ impl Engine {
     }
 
     pub(crate) fn mqtt_settings(&self, id: ConnectionId) -> &Mqtt {
+        self.listener_of(id, &self.settings)
+    }
+
+    /// As `mqtt_settings`, of settings that the caller holds while the engine changes.
+    fn listener_of<'s>(&self, id: ConnectionId, settings: &'s Settings) -> &'s Mqtt {
         let connection = self.connections.get(id).expect("asked for a connection at hand");
-        match &self.listener(connection.listener).protocol {
+        match &settings.listeners[connection.listener.index()].protocol {
             Protocol::Mqtt(mqtt) => mqtt,
             Protocol::PrivateTcp(_) => unreachable!("a private listener's bytes go to private.rs"),
         }

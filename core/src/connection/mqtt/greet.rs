@@ -57,7 +57,8 @@ impl Engine {
         if self.is_host_banned(id) {
             return self.turn_host_away(id, connect, actions);
         }
-        let settings = self.mqtt_settings(id).clone();
+        let shared = self.settings.clone();
+        let settings = self.listener_of(id, &shared);
         let home = self.placement.home(connect.client_id.as_bytes());
         if !connect.client_id.is_empty() && home != self.shard {
             self.hand_over(id, home, received, actions);
@@ -74,7 +75,7 @@ impl Engine {
             connection.qos_max = settings.max_qos_allowed;
             connection.retain_available = settings.retain_available;
         }
-        if let Some((code, reason)) = objection(connect, &settings, self.settings.limits.topic_levels) {
+        if let Some((code, reason)) = objection(connect, settings, self.settings.limits.topic_levels) {
             return self.turn_away(id, code, reason, actions);
         }
         if let Some(method) = connect.properties.authentication_method() {
@@ -91,10 +92,11 @@ impl Engine {
         proof: Option<Proof<'_>>,
         actions: &mut Actions,
     ) -> Flow {
-        let settings = self.mqtt_settings(id).clone();
+        let shared = self.settings.clone();
+        let settings = self.listener_of(id, &shared);
         let asked = Asked::of(connect);
         let assigned = connect.client_id.is_empty().then(|| self.assign_client_id());
-        let mut greeting = self.greeting(connect, assigned.as_deref(), &asked, &settings);
+        let mut greeting = self.greeting(connect, assigned.as_deref(), &asked, settings);
         if let Some(proof) = &proof {
             greeting.username = Some(proof.username);
             greeting.is_proved = true;
@@ -117,7 +119,7 @@ impl Engine {
         };
         let mut properties = PropertyList::default();
         if connect.version == Version::V5 {
-            self.announce(&settings, &mut properties);
+            self.announce(settings, &mut properties);
             if asked.response_information && !settings.response_information.is_empty() {
                 let information = self.response_information(id, &settings.response_information);
                 properties.push(Property::ResponseInformation(&information));
