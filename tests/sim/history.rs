@@ -42,6 +42,10 @@ pub struct History {
     pub mesh_drops: bool,
     /// Retained messages found no room, or were dropped on their way to a new subscriber, by the counters.
     pub retained_drops: bool,
+    /// What was published to `$delayed/SECONDS/TOPIC`.
+    pub delayed: BTreeMap<MessageId, Delayed>,
+    /// Since when the faults have stopped and nothing is under way, in milliseconds.
+    pub calm_ms: Option<u64>,
     /// What a new subscriber was given as retained at the end of the run: topic, message.
     pub retained_at_end: Vec<(String, MessageId)>,
     /// What retained messages there must be at the end: topic, message.
@@ -85,6 +89,14 @@ pub struct Sent {
     pub acked: Option<Step>,
     /// The broker refused it (a reason of 0x80 and above), or must.
     pub refused: bool,
+}
+
+/// How a message is delayed. Its topic in `Sent` is the one under which it comes.
+#[derive(Clone, Debug)]
+pub struct Delayed {
+    pub seconds: u64,
+    /// The last step before the delay had passed, counted from when an engine first had it.
+    pub due: Option<Step>,
 }
 
 /// A session of an honest client, from CONNACK without "session present" to the first moment at which it may be gone.
@@ -226,6 +238,12 @@ impl History {
         if !self.unobserved.iter().any(|known| known == topic) {
             self.unobserved.push(topic.to_owned());
         }
+    }
+
+    /// The topic to which a delayed message is published; `None`: it is not delayed.
+    pub fn wire_topic(&self, id: MessageId) -> Option<String> {
+        let seconds = self.delayed.get(&id)?.seconds;
+        Some(format!("$delayed/{seconds}/{}", self.messages[id].topic))
     }
 
     /// Whether the broker said that it dropped something for this client.

@@ -167,6 +167,8 @@ const REACHED: &[&str] = &[
     "congested",
     "delivered again at QoS 1",
     "delivered again at QoS 2",
+    "delayed publish whose publisher was lost",
+    "delivered after a delay",
     "delivered as retained",
     "delivered by an alias",
     "delivered to a device",

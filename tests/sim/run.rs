@@ -18,6 +18,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Rounds after which what has not drained never will.
 const ROUNDS_MAX: usize = 3_000;
 
+/// Milliseconds after which every delayed message has come, even with sabotage.
+const DELAY_MS: u64 = 7_000;
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Outcome {
@@ -115,6 +118,7 @@ fn play(world: &mut World) -> Result<(), Failure> {
     world.calm = true;
     cast.rogues.iter_mut().for_each(|rogue| rogue.stop(world));
     drain(world, &mut cast)?;
+    await_delayed(world, &mut cast)?;
     world.history.mesh_drops = world
         .stats()
         .iter()
@@ -227,6 +231,19 @@ fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
         "everything_drains",
         format!("still open: {open:?}; {}", world.unquiet()),
     ))
+}
+
+/// What is delayed comes, in its time.
+fn await_delayed(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    world.history.calm_ms = Some(world.now.as_millis());
+    if !world.history.delayed.is_empty() {
+        for _ in 0..DELAY_MS / 250 {
+            world.pass(250);
+            drain(world, cast)?;
+        }
+    }
+    world.count_delayed();
+    Ok(())
 }
 
 /// A new subscriber asks, topic by topic, what is retained.

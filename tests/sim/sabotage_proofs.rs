@@ -69,6 +69,10 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::LoseHand, &["a_group_loses_nothing"]),
     (Sabotage::RepeatHand, &["a_group_gets_each_message_once"]),
     (Sabotage::LoseBack, &["a_group_loses_nothing"]),
+    (Sabotage::HastenDelayed, &["delayed_is_not_early"]),
+    (Sabotage::RetardDelayed, &["delayed_comes_in_time"]),
+    (Sabotage::LoseDelayed, &["delayed_comes_to_who_subscribes_then"]),
+    (Sabotage::ShowDelayed, &["nothing_arrives_under_delayed"]),
     (Sabotage::Panic, &["nothing_panics"]),
 ];
 

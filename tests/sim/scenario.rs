@@ -58,6 +58,8 @@ pub struct Scenario {
     pub expiring: bool,
     /// Clients make shared subscriptions too.
     pub sharing: bool,
+    /// Clients publish to `$delayed` topics too.
+    pub delaying: bool,
     pub settings: Settings,
 }
 
@@ -89,6 +91,7 @@ impl Scenario {
             ruled,
             expiring: random.chance(40),
             sharing: random.chance(40),
+            delaying: random.chance(40),
             settings: Settings {
                 access: access(ruled),
                 ..settings(random, shards as u16, tight, crowded)

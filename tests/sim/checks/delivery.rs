@@ -128,11 +128,11 @@ pub fn subscribed_after_suback_is_heard(history: &History) -> Verdict {
 }
 
 /// What a session is owed of a message.
-struct Debt {
+pub(super) struct Debt {
     /// The QoS at which it must arrive, at least.
-    qos: QoS,
+    pub(super) qos: QoS,
     /// One connection stood from before the publish to the end.
-    connected: bool,
+    pub(super) connected: bool,
 }
 
 /// Asks `each` for every message that is owed to a session.
@@ -153,7 +153,8 @@ fn owed(history: &History, mut each: impl FnMut(SessionId, MessageId, &Sent, Deb
     Ok(())
 }
 
-fn debt(history: &History, session: &Session, message: &Sent, fed: Step) -> Option<Debt> {
+/// What a session is owed of a message that was published in a step or later.
+pub(super) fn debt(history: &History, session: &Session, message: &Sent, fed: Step) -> Option<Debt> {
     if session.ended.is_some() || history.dropped_for(&session.client_id) {
         return None;
     }
@@ -176,7 +177,8 @@ fn debt(history: &History, session: &Session, message: &Sent, fed: Step) -> Opti
     Some(Debt { qos, connected })
 }
 
-fn lost(history: &History, session: SessionId, id: MessageId, message: &Sent) -> String {
+/// A message that never arrived, in words.
+pub(super) fn lost(history: &History, session: SessionId, id: MessageId, message: &Sent) -> String {
     let client_id = &history.sessions[session].client_id;
     let text = format!(
         "{client_id:?} never got message {id} of {:?} on {:?}",

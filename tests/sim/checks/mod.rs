@@ -4,6 +4,7 @@
 //! each of them a history that breaks it, and expects it to be the one that complains.
 
 mod content;
+mod delayed;
 mod delivery;
 mod expiry;
 mod groups;
@@ -52,6 +53,10 @@ type Check = fn(&History) -> Verdict;
 
 /// Every check of a whole history, in the order in which they are asked: the ones that others rely on come first.
 pub const CHECKS: &[(&str, Check)] = &[
+    (
+        "nothing_arrives_under_delayed",
+        delayed::nothing_arrives_under_delayed,
+    ),
     ("content_is_intact", content::content_is_intact),
     ("nothing_is_invented", content::nothing_is_invented),
     ("only_matching_topics", content::only_matching_topics),
@@ -61,6 +66,12 @@ pub const CHECKS: &[(&str, Check)] = &[
     (
         "subscription_identifiers_are_right",
         content::subscription_identifiers_are_right,
+    ),
+    ("delayed_is_not_early", delayed::delayed_is_not_early),
+    ("delayed_comes_in_time", delayed::delayed_comes_in_time),
+    (
+        "delayed_comes_to_who_subscribes_then",
+        delayed::delayed_comes_to_who_subscribes_then,
     ),
     ("at_most_once", delivery::at_most_once),
     ("at_least_once", delivery::at_least_once),

@@ -28,6 +28,8 @@ pub fn order_is_kept(history: &History) -> Verdict {
             &message.topic,
             message.qos,
             delivery.qos,
+            // Those that wait equally long keep their order.
+            history.delayed.get(&id).map(|delayed| delayed.seconds),
         );
         let Some(previous) = last.insert(stream, id).filter(|previous| *previous > id) else {
             continue;

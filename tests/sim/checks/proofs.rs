@@ -1,6 +1,8 @@
 //! Proof that each check can fail: a good history passes all of them, and the same history with one thing wrong is caught
 //! by the check that is named for it.
 
+mod delayed;
+
 use super::{CHECKS, Failure, PacketIds, all, matches};
 use crate::history::{Delivery, History, MessageId, Options, Origin, SHARED, SHARED_FIRST, Sent};
 use crate::history::{Session, Subscription, Write};
@@ -101,6 +103,7 @@ fn good() -> History {
         history.deliveries.push(delivery);
     }
     be_a_group(&mut history);
+    delayed::be_delayed(&mut history);
     history.write("a/r", 3, Some(6), false);
     history.write("a/r", 70, Some(7), false);
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
@@ -394,14 +397,18 @@ fn a_good_history_passes_every_check() {
 
 #[test]
 fn every_check_catches_the_history_that_breaks_it() {
-    for (check, what, spoil) in SPOILS {
+    for (check, what, spoil) in SPOILS.iter().chain(delayed::SPOILS) {
         assert_eq!(caught(spoil), *check, "{what}");
     }
 }
 
 #[test]
 fn every_check_has_a_history_that_breaks_it() {
-    let proven: BTreeSet<&str> = SPOILS.iter().map(|(check, ..)| *check).collect();
+    let proven: BTreeSet<&str> = SPOILS
+        .iter()
+        .chain(delayed::SPOILS)
+        .map(|(check, ..)| *check)
+        .collect();
     let checks: BTreeSet<&str> = CHECKS.iter().map(|(check, _)| *check).collect();
     assert_eq!(proven, checks);
 }

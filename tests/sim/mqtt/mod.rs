@@ -3,6 +3,7 @@
 //!
 //! `act` does one random thing; after the faults have stopped `settle` only finishes what was begun.
 
+mod delayed;
 mod inbound;
 mod outbound;
 

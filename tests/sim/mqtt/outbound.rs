@@ -50,6 +50,7 @@ const FILTERS: &[&str] = &[
     "will/#",
     "will/+",
     "b/#",
+    "$delayed/#",
 ];
 
 /// QoS 1/2 publishes of a client that are under way at a time, whatever the server takes.
@@ -65,6 +66,7 @@ impl MqttClient {
             qos = QoS::AtMostOnce;
         }
         let message = self.new_message(world, qos);
+        self.delay(world, message);
         self.begin_publish(world, message, qos);
     }
 
@@ -148,7 +150,8 @@ impl MqttClient {
         if let Some(expiry_s) = sent.expiry_s {
             properties.push(Property::MessageExpiryInterval(expiry_s));
         }
-        let mut topic = sent.topic.as_str();
+        let delayed = world.history.wire_topic(message);
+        let mut topic = delayed.as_deref().unwrap_or(&sent.topic);
         if let Some(connection) = &mut self.connection
             && connection.aliases_max > 0
             && world.random.chance(30)

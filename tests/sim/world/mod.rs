@@ -4,6 +4,7 @@
 //! engine's actions; `network` moves bytes. No thread, no clock: a run is a function of its seed.
 
 mod carry;
+mod delayed;
 mod owed;
 mod sabotage;
 mod socket;
@@ -158,6 +159,7 @@ impl World {
     /// Lets time pass.
     pub fn pass(&mut self, millis: u64) {
         self.now = self.now + millis;
+        self.note_due();
     }
 
     /// A client connects; the kernel gives the connection to any shard.

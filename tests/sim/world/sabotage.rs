@@ -63,6 +63,14 @@ pub enum Sabotage {
     RepeatHand,
     /// What a member gives back is lost.
     LoseBack,
+    /// A delayed message does not wait.
+    HastenDelayed,
+    /// It waits for too long.
+    RetardDelayed,
+    /// It is published to another topic.
+    LoseDelayed,
+    /// It is published to its `$delayed` topic, too.
+    ShowDelayed,
     /// The engine panics.
     Panic,
 }
@@ -103,6 +111,10 @@ impl World {
                 }
             }
             Sabotage::LoseWrite
+            | Sabotage::HastenDelayed
+            | Sabotage::RetardDelayed
+            | Sabotage::LoseDelayed
+            | Sabotage::ShowDelayed
             | Sabotage::ForgetRules
             | Sabotage::LoseNote
             | Sabotage::RepeatNote

@@ -182,6 +182,8 @@ impl World {
             1 + self.random.below(socket.up.len().min(300))
         };
         let bytes: Vec<u8> = socket.up.drain(..count).collect();
+        let bytes = self.spoil_delay(bytes);
+        let socket = &mut self.sockets[id];
         if !socket.connected {
             socket.greeting.extend(&bytes);
         }
@@ -230,6 +232,7 @@ impl World {
                     let certain = !paused && (!forgotten || self.sockets[id].disconnects_now());
                     self.took_message(shard, message, step, certain);
                     self.owes(id, message, paused);
+                    self.show_delayed(shard, message);
                 }
                 Mark::Subscribe(session, sent) => self.history.subscribe_fed(session, sent, step),
                 Mark::Disconnect => self.sockets[id].disconnected = true,
