@@ -23,6 +23,12 @@ pub const SHARED: &[&str] = &["$share/g/a/#", "$share/h/a/#", "$share/g/b", "$sh
 /// The identifier of the first of them; ordinary subscriptions have lower ones.
 pub const SHARED_FIRST: u32 = 1_000;
 
+/// Exclusive subscriptions that clients make.
+pub const CLAIMS: &[&str] = &["$exclusive/claim/a", "$exclusive/claim/b"];
+
+/// The client that makes them at the end of a run.
+pub const CLAIMER: &str = "claimer";
+
 /// Everything that was recorded.
 #[derive(Debug, Default)]
 pub struct History {
@@ -46,6 +52,10 @@ pub struct History {
     pub delayed: BTreeMap<MessageId, Delayed>,
     /// Since when the faults have stopped and nothing is under way, in milliseconds.
     pub calm_ms: Option<u64>,
+    /// Claims of exclusive topics that were refused: client id, filter.
+    pub refusals: Vec<(String, String)>,
+    /// Clients of which the broker may have a session that they do not count on, at the end.
+    pub unsure: Vec<String>,
     /// What a new subscriber was given as retained at the end of the run: topic, message.
     pub retained_at_end: Vec<(String, MessageId)>,
     /// What retained messages there must be at the end: topic, message.
@@ -284,6 +294,11 @@ impl Subscription {
     /// It is a member's part in a group.
     pub fn is_shared(&self) -> bool {
         SHARED.contains(&&*self.filter)
+    }
+
+    /// It claims a topic for itself.
+    pub fn is_exclusive(&self) -> bool {
+        CLAIMS.contains(&&*self.filter)
     }
 
     /// When it may first have been in force.

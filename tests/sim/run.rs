@@ -3,7 +3,7 @@
 
 use crate::checks::{self, Failure};
 use crate::device::Device;
-use crate::history::MessageId;
+use crate::history::{CLAIMER, CLAIMS, MessageId};
 use crate::mqtt::{MqttClient, TOPICS};
 use crate::random::Random;
 use crate::rogue::Rogue;
@@ -63,6 +63,10 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
         let mut scenario = Scenario::new(&mut random);
         if mode.sabotage == Some(Sabotage::ForgetRules) {
             scenario.settings.access.rules.clear();
+        }
+        if mode.sabotage == Some(Sabotage::KeepClaims) {
+            // Groups would notice it first.
+            scenario.sharing = false;
         }
         let mut world = World::new(random, scenario, copy, mode.hashers);
         world.sabotage = mode.sabotage;
@@ -246,16 +250,34 @@ fn await_delayed(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A new client claims each exclusive topic.
+fn look_at_claims(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    if !world.scenario.claiming {
+        return Ok(());
+    }
+    let unsure = cast.clients.iter().filter(|client| client.is_unsure(world));
+    world.history.unsure = unsure.map(|client| client.client_id().to_owned()).collect();
+    cast.clients.push(MqttClient::probe(world, CLAIMER));
+    drain(world, cast)?;
+    for filter in CLAIMS {
+        let claimer = cast.clients.last_mut().expect("the claimer");
+        claimer.claim(world, filter);
+        drain(world, cast)?;
+    }
+    Ok(())
+}
+
 /// A new subscriber asks, topic by topic, what is retained.
 fn look_at_retained(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
     // Wills that are delayed are sent by then, and what expires soon has expired.
     world.pass(6_000);
     drain(world, cast)?;
+    look_at_claims(world, cast)?;
     let mut topics: Vec<String> = TOPICS.iter().map(|topic| (*topic).to_owned()).collect();
     topics.extend((0..world.scenario.devices).map(|number| format!("tcp/d{number}/up")));
     topics.extend((0..world.scenario.rogues).map(|number| format!("tcp/x{number}/up")));
     topics.extend((0..world.scenario.mqtt_clients).map(|number| format!("will/m{number}")));
-    cast.clients.push(MqttClient::probe(world));
+    cast.clients.push(MqttClient::probe(world, "probe"));
     drain(world, cast)?;
     for topic in &topics {
         cast.clients.last_mut().expect("the probe").ask(world, topic);

@@ -73,6 +73,8 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::RetardDelayed, &["delayed_comes_in_time"]),
     (Sabotage::LoseDelayed, &["delayed_comes_to_who_subscribes_then"]),
     (Sabotage::ShowDelayed, &["nothing_arrives_under_delayed"]),
+    (Sabotage::ForgetClaims, &["an_exclusive_topic_has_one_holder"]),
+    (Sabotage::KeepClaims, &["a_free_topic_can_be_claimed"]),
     (Sabotage::Panic, &["nothing_panics"]),
 ];
 

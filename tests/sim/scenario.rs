@@ -60,6 +60,8 @@ pub struct Scenario {
     pub sharing: bool,
     /// Clients publish to `$delayed` topics too.
     pub delaying: bool,
+    /// Clients make exclusive subscriptions too.
+    pub claiming: bool,
     pub settings: Settings,
 }
 
@@ -92,6 +94,7 @@ impl Scenario {
             expiring: random.chance(40),
             sharing: random.chance(40),
             delaying: random.chance(40),
+            claiming: random.chance(40),
             settings: Settings {
                 access: access(ruled),
                 ..settings(random, shards as u16, tight, crowded)

@@ -3,6 +3,7 @@
 //! They claim only what holds whatever the interleaving was, so a failure is a defect and never bad luck. `proofs.rs` feeds
 //! each of them a history that breaks it, and expects it to be the one that complains.
 
+mod claims;
 mod content;
 mod delayed;
 mod delivery;
@@ -53,6 +54,11 @@ type Check = fn(&History) -> Verdict;
 
 /// Every check of a whole history, in the order in which they are asked: the ones that others rely on come first.
 pub const CHECKS: &[(&str, Check)] = &[
+    (
+        "an_exclusive_topic_has_one_holder",
+        claims::an_exclusive_topic_has_one_holder,
+    ),
+    ("a_free_topic_can_be_claimed", claims::a_free_topic_can_be_claimed),
     (
         "nothing_arrives_under_delayed",
         delayed::nothing_arrives_under_delayed,
@@ -121,6 +127,10 @@ pub fn matches(filter: &str, topic: &str) -> bool {
     if filter[0] == "$share" {
         // The share's name comes between (5.0 section 4.8.2).
         filter.drain(..2);
+        return matches(&filter.join("/"), topic);
+    }
+    if filter[0] == "$exclusive" {
+        filter.remove(0);
         return matches(&filter.join("/"), topic);
     }
     let topic: Vec<&str> = topic.split('/').collect();

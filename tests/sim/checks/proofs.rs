@@ -1,6 +1,7 @@
 //! Proof that each check can fail: a good history passes all of them, and the same history with one thing wrong is caught
 //! by the check that is named for it.
 
+mod claims;
 mod delayed;
 
 use super::{CHECKS, Failure, PacketIds, all, matches};
@@ -104,6 +105,7 @@ fn good() -> History {
     }
     be_a_group(&mut history);
     delayed::be_delayed(&mut history);
+    claims::be_claimed(&mut history);
     history.write("a/r", 3, Some(6), false);
     history.write("a/r", 70, Some(7), false);
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
@@ -390,6 +392,11 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
     ),
 ];
 
+/// All of them.
+fn spoils() -> impl Iterator<Item = &'static (&'static str, &'static str, Spoil)> {
+    SPOILS.iter().chain(delayed::SPOILS).chain(claims::SPOILS)
+}
+
 #[test]
 fn a_good_history_passes_every_check() {
     assert_eq!(all(&good()), Ok(()));
@@ -397,18 +404,14 @@ fn a_good_history_passes_every_check() {
 
 #[test]
 fn every_check_catches_the_history_that_breaks_it() {
-    for (check, what, spoil) in SPOILS.iter().chain(delayed::SPOILS) {
+    for (check, what, spoil) in spoils() {
         assert_eq!(caught(spoil), *check, "{what}");
     }
 }
 
 #[test]
 fn every_check_has_a_history_that_breaks_it() {
-    let proven: BTreeSet<&str> = SPOILS
-        .iter()
-        .chain(delayed::SPOILS)
-        .map(|(check, ..)| *check)
-        .collect();
+    let proven: BTreeSet<&str> = spoils().map(|(check, ..)| *check).collect();
     let checks: BTreeSet<&str> = CHECKS.iter().map(|(check, _)| *check).collect();
     assert_eq!(proven, checks);
 }
@@ -496,6 +499,8 @@ fn the_naive_matcher_knows_the_standards_examples() {
         ("a", "a/b", false),
         ("$share/g/a/#", "a/b", true),
         ("$share/g/#", "$SYS/x", false),
+        ("$exclusive/a/b", "a/b", true),
+        ("$exclusive/a/b", "a", false),
         ("$share/g/a", "g/a", false),
         ("a/b", "a", false),
     ] {

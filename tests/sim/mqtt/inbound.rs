@@ -336,6 +336,9 @@ impl MqttClient {
                 world.reached("a subscription was denied");
                 continue;
             }
+            if self.is_claimed_by_another(world, filter, *reason, sent) {
+                continue;
+            }
             if *reason != *qos as u8 {
                 return unexpected(format!("SUBSCRIBE to {filter:?} at {qos:?} got 0x{reason:02x}"));
             }

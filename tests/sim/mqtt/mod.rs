@@ -3,6 +3,7 @@
 //!
 //! `act` does one random thing; after the faults have stopped `settle` only finishes what was begun.
 
+mod claim;
 mod delayed;
 mod inbound;
 mod outbound;
@@ -139,9 +140,9 @@ impl MqttClient {
     }
 
     /// A client that connects at once and then only does what it is told.
-    pub fn probe(world: &mut World) -> Self {
+    pub fn probe(world: &mut World, client_id: &str) -> Self {
         let mut probe = Self {
-            client_id: "probe".to_owned(),
+            client_id: client_id.to_owned(),
             version: Version::V5,
             persistent: false,
             keep_alive_s: 0,

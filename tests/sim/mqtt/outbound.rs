@@ -26,6 +26,8 @@ pub const TOPICS: &[&str] = &[
     "tcp/d0/dn",
     "tcp/d1/dn",
     "tcp/d2/dn",
+    "claim/a",
+    "claim/b",
 ];
 
 /// Filters that MQTT clients subscribe to.
@@ -181,6 +183,9 @@ impl MqttClient {
     }
 
     pub(super) fn subscribe(&mut self, world: &mut World) {
+        if self.wants_claim(world) {
+            return self.claim_any(world);
+        }
         let five = self.version == Version::V5;
         if five && world.scenario.sharing && world.random.chance(50) {
             return self.join(world);
@@ -241,7 +246,7 @@ impl MqttClient {
         self.write_subscribe(world, &[(topic.to_owned(), options)], None);
     }
 
-    fn write_subscribe(
+    pub(super) fn write_subscribe(
         &mut self,
         world: &mut World,
         asked: &[(String, SubscriptionOptions)],
@@ -294,14 +299,17 @@ impl MqttClient {
         let Some(session) = self.session else { return };
         let id = self.new_id();
         let step = world.step;
-        let subscriptions = &mut world.history.sessions[session].subscriptions;
+        let subscriptions = &world.history.sessions[session].subscriptions;
         let standing: Vec<usize> = (0..subscriptions.len())
             .filter(|index| subscriptions[*index].unsubscribe_sent.is_none())
             .collect();
+        let claims = self.claims_to_end(world, &standing);
+        let standing = if claims.is_empty() { standing } else { claims };
         let filter = if standing.is_empty() {
             (*world.random.pick(FILTERS)).to_owned()
         } else {
             let index = *world.random.pick(&standing);
+            let subscriptions = &mut world.history.sessions[session].subscriptions;
             subscriptions[index].unsubscribe_sent = Some(step);
             subscriptions[index].filter.clone()
         };

@@ -71,6 +71,10 @@ pub enum Sabotage {
     LoseDelayed,
     /// It is published to its `$delayed` topic, too.
     ShowDelayed,
+    /// Exclusive subscriptions are taken for ordinary ones.
+    ForgetClaims,
+    /// The home of an exclusive topic does not hear that it is given up.
+    KeepClaims,
     /// The engine panics.
     Panic,
 }
@@ -91,7 +95,9 @@ impl World {
             | Sabotage::MisplaceWrite
             | Sabotage::EmptyAnswer => self.spoil_posts(shard, kind),
             Sabotage::ForgetExpiry => self.forget_expiry(shard),
-            Sabotage::LoseHand | Sabotage::RepeatHand | Sabotage::LoseBack => self.spoil_groups(shard, kind),
+            Sabotage::LoseHand | Sabotage::RepeatHand | Sabotage::LoseBack | Sabotage::KeepClaims => {
+                self.spoil_groups(shard, kind)
+            }
             Sabotage::CutGreeting => {
                 for hand_over in &mut self.shards[shard].actions.hand_overs {
                     let received = &mut hand_over.adoption.received;
@@ -115,6 +121,7 @@ impl World {
             | Sabotage::RetardDelayed
             | Sabotage::LoseDelayed
             | Sabotage::ShowDelayed
+            | Sabotage::ForgetClaims
             | Sabotage::ForgetRules
             | Sabotage::LoseNote
             | Sabotage::RepeatNote
@@ -195,7 +202,10 @@ impl World {
         let posts = &mut self.shards[shard].actions.posts;
         let is_back = |parcel: &Parcel| matches!(parcel, Parcel::Group(GroupParcel::Back { .. }));
         let is_hand = |parcel: &Parcel| matches!(parcel, Parcel::Group(GroupParcel::Hand { .. }));
-        if kind == Sabotage::LoseBack {
+        let is_leave = |parcel: &Parcel| matches!(parcel, Parcel::Group(GroupParcel::Leave { .. }));
+        if kind == Sabotage::KeepClaims {
+            posts.retain(|(_, parcel)| !is_leave(parcel));
+        } else if kind == Sabotage::LoseBack {
             posts.retain(|(_, parcel)| !is_back(parcel));
         } else if let Some(at) = posts.iter().position(|(_, parcel)| is_hand(parcel) && chance) {
             if kind == Sabotage::LoseHand {
@@ -257,6 +267,20 @@ impl World {
             }];
         }
         vec![note]
+    }
+
+    /// An engine reads an ordinary filter where a client wrote an exclusive one.
+    pub(super) fn spoil_claim(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        const PREFIX: &[u8] = b"$exclusive/";
+        if self.sabotage == Some(Sabotage::ForgetClaims) {
+            let starts = bytes.windows(PREFIX.len()).enumerate();
+            let starts: Vec<usize> = starts
+                .filter(|(_, window)| *window == PREFIX)
+                .map(|(at, _)| at)
+                .collect();
+            starts.into_iter().for_each(|at| bytes[at] = b'x');
+        }
+        bytes
     }
 
     /// A write does not reach its home.

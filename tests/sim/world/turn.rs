@@ -182,7 +182,7 @@ impl World {
             1 + self.random.below(socket.up.len().min(300))
         };
         let bytes: Vec<u8> = socket.up.drain(..count).collect();
-        let bytes = self.spoil_delay(bytes);
+        let bytes = self.spoil_claim(self.spoil_delay(bytes));
         let socket = &mut self.sockets[id];
         if !socket.connected {
             socket.greeting.extend(&bytes);
