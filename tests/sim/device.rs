@@ -4,7 +4,7 @@ use crate::checks::Failure;
 use crate::history::{Delivery, History, Options, Origin, Sent, Session, SessionId};
 use crate::scenario::PRIVATE;
 use crate::stall::Stall;
-use crate::world::{Mark, SocketId, World};
+use crate::world::{Greeting, Mark, SocketId, World};
 use ringwire_codec::mqtt::RetainHandling;
 use ringwire_codec::private::{ConnAckCode, Connect, Decoded, Frame, PAYLOAD_BYTES_MAX, decode};
 use ringwire_core::Time;
@@ -119,7 +119,11 @@ impl Device {
 
     fn connect(&mut self, world: &mut World) {
         let socket = world.connect(&self.client_id, true, PRIVATE);
-        world.introduce(socket, u64::from(self.keepalive_s) * 1_500, None);
+        let greeting = Greeting {
+            silence_ms: u64::from(self.keepalive_s) * 1_500,
+            ..Greeting::default()
+        };
+        world.introduce(socket, greeting);
         let last_write = world.now;
         self.connection = Some(Connection {
             socket,

@@ -42,6 +42,8 @@ pub struct History {
     pub writes: BTreeMap<String, Vec<Write>>,
     /// Topics whose order of writes could not be observed.
     pub unobserved: Vec<String>,
+    /// What became of the Wills of MQTT clients; a Will that is not here was never due.
+    pub wills: BTreeMap<MessageId, Fate>,
     /// Client ids for which the broker said that it dropped something, and the name of the reason.
     pub drops: Vec<(String, &'static str)>,
     /// QoS 0 messages between shards were dropped, by the counters.
@@ -73,6 +75,15 @@ pub enum Origin {
     Device,
     /// The administrator.
     Injected,
+}
+
+/// What became of a Will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was due: sent in this step.
+    Sent(Step),
+    /// Its client came back, or said good-bye, in this step, before it was due.
+    Cancelled(Step),
 }
 
 /// A message on its way to the broker.

@@ -6,7 +6,7 @@
 
 use crate::random::Random;
 use crate::scenario::{MQTT, PRIVATE};
-use crate::world::{SocketId, World};
+use crate::world::{Greeting, SocketId, World};
 use ringwire_codec::mqtt::{
     Ack, Connect, FilterList, Packet, PacketId, Properties, Publish, QoS, ReasonCode, Subscribe,
 };
@@ -85,7 +85,17 @@ impl Rogue {
         let private = world.random.chance(30);
         let socket = world.connect(&self.client_id, false, if private { PRIVATE } else { MQTT });
         self.keep_alive_s = *world.random.pick(&[0, 1, 10]);
-        world.introduce(socket, u64::from(self.keep_alive_s) * 1_500, None);
+        // Whether the server gives it another keep alive depends on a version that is not chosen yet.
+        let is_given = !private && world.scenario.gives_keep_alive();
+        let greeting = Greeting {
+            silence_ms: if is_given {
+                0
+            } else {
+                u64::from(self.keep_alive_s) * 1_500
+            },
+            ..Greeting::default()
+        };
+        world.introduce(socket, greeting);
         let random = &mut world.random;
         let bytes = if private {
             self.private(random)

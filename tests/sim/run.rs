@@ -7,11 +7,12 @@ use crate::history::{CLAIMER, CLAIMS, MessageId};
 use crate::mqtt::{MqttClient, TOPICS};
 use crate::random::Random;
 use crate::rogue::Rogue;
-use crate::scenario::Scenario;
+use crate::scenario::{MQTT, Scenario};
 use crate::trace::Lines;
 use crate::world::{Sabotage, World};
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::DropReason;
+use ringwire_core::settings::Protocol;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -67,6 +68,11 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
         if mode.sabotage == Some(Sabotage::KeepClaims) {
             // Groups would notice it first.
             scenario.sharing = false;
+        }
+        if mode.sabotage == Some(Sabotage::ForgetKeepAlive)
+            && let Protocol::Mqtt(mqtt) = &mut scenario.settings.listeners[MQTT.index()].protocol
+        {
+            (mqtt.server_keepalive_s, mqtt.max_keepalive_s) = (None, 0);
         }
         let mut world = World::new(random, scenario, copy, mode.hashers);
         world.sabotage = mode.sabotage;

@@ -5,7 +5,7 @@ use crate::run::{Mode, run};
 use crate::world::Sabotage;
 
 /// Seeds within which a sabotage must be noticed.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 400;
 
 /// A sabotage, and the checks that may notice it.
 const PROOFS: &[(Sabotage, &[&str])] = &[
@@ -16,6 +16,7 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
             "exactly_once",
             "subscribed_after_suback_is_heard",
             "a_group_loses_nothing",
+            "a_will_that_is_due_comes",
         ],
     ),
     (Sabotage::RepeatParcel, &["at_most_once", "exactly_once"]),
@@ -33,7 +34,12 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::EmptyAnswer, &["retained_is_the_last_write"]),
     (
         Sabotage::LoseNote,
-        &["every_connection_ends_once", "nothing_is_invented"],
+        &[
+            "every_connection_ends_once",
+            "nothing_is_invented",
+            "a_will_waits_until_it_is_due",
+            "a_session_lasts_its_interval",
+        ],
     ),
     (Sabotage::RepeatNote, &["every_connection_ends_once"]),
     (Sabotage::BlameHonest, &["honest_clients_are_not_disturbed"]),
@@ -75,6 +81,28 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::ShowDelayed, &["nothing_arrives_under_delayed"]),
     (Sabotage::ForgetClaims, &["an_exclusive_topic_has_one_holder"]),
     (Sabotage::KeepClaims, &["a_free_topic_can_be_claimed"]),
+    (
+        Sabotage::HurryWills,
+        &["a_will_waits_until_it_is_due", "a_cancelled_will_stays_unsent"],
+    ),
+    (Sabotage::SlowWills, &["a_will_is_sent_in_time"]),
+    (Sabotage::ReviveWills, &["a_cancelled_will_stays_unsent"]),
+    (Sabotage::LoseWills, &["a_will_that_is_due_comes"]),
+    (Sabotage::ForgetSessions, &["a_session_lasts_its_interval"]),
+    (
+        Sabotage::CutSessions,
+        &["a_session_ends_in_time", "a_session_lasts_its_interval"],
+    ),
+    (Sabotage::KeepSessions, &["a_session_ends_in_time"]),
+    (
+        Sabotage::IgnoreGoodbye,
+        &["a_session_lasts_its_interval", "a_session_ends_in_time"],
+    ),
+    (
+        Sabotage::AllowWrongGoodbye,
+        &["a_session_without_expiry_gets_none"],
+    ),
+    (Sabotage::ForgetKeepAlive, &["server_keep_alive_is_told"]),
     (Sabotage::Panic, &["nothing_panics"]),
 ];
 

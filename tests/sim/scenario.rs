@@ -18,6 +18,9 @@ pub const MQTT: ListenerId = ListenerId(0);
 /// The private TCP listener.
 pub const PRIVATE: ListenerId = ListenerId(1);
 
+/// Seconds that a session is kept at most.
+pub const EXPIRY_MAX_S: u32 = 600;
+
 const STRATEGIES: &[SharedStrategy] = &[
     SharedStrategy::Random,
     SharedStrategy::RoundRobin,
@@ -62,6 +65,8 @@ pub struct Scenario {
     pub delaying: bool,
     /// Clients make exclusive subscriptions too.
     pub claiming: bool,
+    /// Seconds of keep alive that 5.0 clients are given, and the most that they may ask for; 0: any.
+    pub keep_alive: (Option<u16>, u16),
     pub settings: Settings,
 }
 
@@ -72,6 +77,7 @@ impl Scenario {
         let ruled = random.chance(25);
         let tight = random.chance(30);
         let crowded = random.chance(10);
+        let keep_alive = *random.pick(&[(None, 0), (None, 0), (None, 30), (Some(15), 0), (Some(40), 30)]);
         Self {
             shards,
             steps: random.between(200, 2_600),
@@ -95,10 +101,27 @@ impl Scenario {
             sharing: random.chance(40),
             delaying: random.chance(40),
             claiming: random.chance(40),
+            keep_alive,
             settings: Settings {
                 access: access(ruled),
-                ..settings(random, shards as u16, tight, crowded)
+                ..settings(random, shards as u16, tight, crowded, keep_alive)
             },
+        }
+    }
+
+    /// The server may give a 5.0 client another keep alive than it asks for.
+    pub fn gives_keep_alive(&self) -> bool {
+        self.keep_alive != (None, 0)
+    }
+
+    /// The keep alive that holds for a 5.0 client; said again here, without the broker's code.
+    pub fn keep_alive_for(&self, asked_s: u16) -> u16 {
+        let (given, most_s) = self.keep_alive;
+        let given_s = given.unwrap_or(asked_s);
+        if most_s > 0 && (given_s == 0 || given_s > most_s) {
+            most_s
+        } else {
+            given_s
         }
     }
 
@@ -146,11 +169,19 @@ fn access(ruled: bool) -> Access {
     }
 }
 
-fn settings(random: &mut Random, shards: u16, tight: bool, crowded: bool) -> Settings {
+fn settings(
+    random: &mut Random,
+    shards: u16,
+    tight: bool,
+    crowded: bool,
+    keep_alive: (Option<u16>, u16),
+) -> Settings {
     let mqtt = Mqtt {
         idle_timeout_ms: 15_000,
         max_packet_size: 16_384,
-        session_expiry_s: 600,
+        session_expiry_s: EXPIRY_MAX_S,
+        server_keepalive_s: keep_alive.0,
+        max_keepalive_s: keep_alive.1,
         max_topic_alias: *random.pick(&[0, 2, 64]),
         max_topic_alias_broker: *random.pick(&[0, 2, 16]),
         ..Mqtt::default()

@@ -72,6 +72,18 @@ pub fn at_most_once(history: &History) -> Verdict {
     Ok(())
 }
 
+/// What is owed of some messages arrives: at QoS 0 only on a connection that stood all the time.
+pub fn all_arrive(history: &History, is_meant: impl Fn(&Sent) -> bool) -> Verdict {
+    let arrived = copies(history);
+    owed(history, |session, id, message, debt| {
+        let sure = debt.qos != QoS::AtMostOnce || (debt.connected && !history.mesh_drops);
+        if is_meant(message) && sure && !arrived.contains_key(&(session, id)) {
+            return Err(lost(history, session, id, message));
+        }
+        Ok(())
+    })
+}
+
 /// What is owed at QoS 1 arrives.
 pub fn at_least_once(history: &History) -> Verdict {
     let arrived = copies(history);

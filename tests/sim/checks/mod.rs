@@ -14,6 +14,7 @@ mod order;
 #[cfg(test)]
 mod proofs;
 mod retained;
+mod wills;
 
 pub use ids::PacketIds;
 pub use retained::Store;
@@ -64,6 +65,14 @@ pub const CHECKS: &[(&str, Check)] = &[
         delayed::nothing_arrives_under_delayed,
     ),
     ("content_is_intact", content::content_is_intact),
+    (
+        "a_will_waits_until_it_is_due",
+        wills::a_will_waits_until_it_is_due,
+    ),
+    (
+        "a_cancelled_will_stays_unsent",
+        wills::a_cancelled_will_stays_unsent,
+    ),
     ("nothing_is_invented", content::nothing_is_invented),
     ("only_matching_topics", content::only_matching_topics),
     ("nothing_after_unsuback", content::nothing_after_unsuback),
@@ -80,6 +89,7 @@ pub const CHECKS: &[(&str, Check)] = &[
         delayed::delayed_comes_to_who_subscribes_then,
     ),
     ("at_most_once", delivery::at_most_once),
+    ("a_will_that_is_due_comes", wills::a_will_that_is_due_comes),
     ("at_least_once", delivery::at_least_once),
     ("exactly_once", delivery::exactly_once),
     (

@@ -3,6 +3,7 @@
 
 mod claims;
 mod delayed;
+mod wills;
 
 use super::{CHECKS, Failure, PacketIds, all, matches};
 use crate::history::{Delivery, History, MessageId, Options, Origin, SHARED, SHARED_FIRST, Sent};
@@ -106,6 +107,7 @@ fn good() -> History {
     be_a_group(&mut history);
     delayed::be_delayed(&mut history);
     claims::be_claimed(&mut history);
+    wills::leave_wills(&mut history);
     history.write("a/r", 3, Some(6), false);
     history.write("a/r", 70, Some(7), false);
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
@@ -394,7 +396,11 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
 
 /// All of them.
 fn spoils() -> impl Iterator<Item = &'static (&'static str, &'static str, Spoil)> {
-    SPOILS.iter().chain(delayed::SPOILS).chain(claims::SPOILS)
+    SPOILS
+        .iter()
+        .chain(delayed::SPOILS)
+        .chain(claims::SPOILS)
+        .chain(wills::SPOILS)
 }
 
 #[test]

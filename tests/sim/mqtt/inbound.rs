@@ -100,7 +100,30 @@ impl MqttClient {
             return Err(Failure::new("session_present_is_true", text));
         }
         let step = world.step;
+        let told = connack.properties.server_keep_alive();
+        let keep_alive_s = self.keep_alive_for(world);
         let connection = self.connection.as_mut().expect("the packet came from it");
+        if world.has_resumed(connection.socket) != Some(present) {
+            let text = format!("session present is {present}, and the engine noted the opposite");
+            return Err(Failure::new("session_present_is_true", text));
+        }
+        if told != (keep_alive_s != self.keep_alive_s).then_some(keep_alive_s) {
+            let text = format!(
+                "told {told:?}, {} was asked, {keep_alive_s} holds",
+                self.keep_alive_s
+            );
+            return Err(Failure::new("server_keep_alive_is_told", text));
+        }
+        let kept_s = connack.properties.session_expiry_interval();
+        if kept_s != self.interval_to_be_told() {
+            let text = format!("told {kept_s:?}, {:?} holds", self.interval_to_be_told());
+            return Err(Failure::new("a_session_lasts_its_interval", text));
+        }
+        let connection = self.connection.as_mut().expect("the packet came from it");
+        if told.is_some() {
+            world.reached("a keep alive was given");
+        }
+        connection.keep_alive_s = keep_alive_s;
         connection.online = true;
         self.is_unsure = false;
         connection.resumed = present;

@@ -5,20 +5,23 @@
 
 mod claim;
 mod delayed;
+mod goodbye;
+mod greeting;
 mod inbound;
 mod outbound;
 
 pub use outbound::TOPICS;
 
 use crate::checks::PacketIds;
-use crate::history::{MessageId, Origin, Sent, SessionId, Step};
-use crate::scenario::MQTT;
+use crate::history::{MessageId, SessionId, Step};
 use crate::stall::Stall;
-use crate::world::{Mark, SocketId, World};
-use ringwire_codec::mqtt::{Connect, Disconnect, Packet, Property, PropertyList, QoS, ReasonCode};
-use ringwire_codec::mqtt::{Version, Will};
+use crate::world::{Goodbye, Mark, SocketId, World};
+use ringwire_codec::mqtt::{Packet, QoS, Version};
 use ringwire_core::Time;
 use std::collections::{BTreeMap, VecDeque};
+
+/// Seconds of a session that outlasts every run.
+const LASTING_S: u32 = 300;
 
 /// An honest MQTT client.
 pub struct MqttClient {
@@ -26,6 +29,8 @@ pub struct MqttClient {
     version: Version,
     /// Its sessions outlive its connections.
     persistent: bool,
+    /// Seconds that its sessions are kept, if they are.
+    expiry_s: u32,
     keep_alive_s: u16,
     /// QoS 1/2 publishes that it takes at a time.
     receive_maximum: u16,
@@ -56,6 +61,10 @@ struct Connection {
     /// The CONNECT asked for a new session.
     clean: bool,
     resumed: bool,
+    /// It was ended with another Session Expiry Interval.
+    renamed: bool,
+    /// The keep alive that holds, in seconds.
+    keep_alive_s: u16,
     inbox: Vec<u8>,
     /// Answers to what arrived, in order.
     answers: VecDeque<Answer>,
@@ -115,6 +124,9 @@ impl MqttClient {
             version,
             // 3.1 does not tell whether a session is present.
             persistent: version != Version::V31 && world.random.chance(60),
+            expiry_s: *world
+                .random
+                .pick(&[1, 3, LASTING_S, LASTING_S, LASTING_S, 100_000]),
             keep_alive_s: *world.random.pick(&[0, 20, 60]),
             receive_maximum: if named {
                 world.random.between(1, 6) as u16
@@ -197,7 +209,7 @@ impl MqttClient {
             0..40 => self.publish(world),
             40..52 => self.subscribe(world),
             52..57 => self.unsubscribe(world),
-            57..58 => self.disconnect(world),
+            57..58 => self.part(world),
             _ => {}
         }
     }
@@ -251,7 +263,11 @@ impl MqttClient {
     pub fn leave(&mut self, world: &mut World) {
         self.persistent = false;
         if self.is_online() {
-            self.disconnect(world);
+            let goodbye = Goodbye {
+                expiry_s: (self.version == Version::V5).then_some(0),
+                ..Goodbye::default()
+            };
+            self.disconnect(world, goodbye);
         }
     }
 
@@ -272,75 +288,6 @@ impl MqttClient {
             .is_some_and(|connection| connection.online)
     }
 
-    fn connect(&mut self, world: &mut World, clean: bool) {
-        let socket = world.connect(&self.client_id, true, MQTT);
-        let will = world.random.chance(30).then(|| self.new_will(world));
-        let delayed = self.version == Version::V5 && world.random.chance(30);
-        let silence_ms = u64::from(self.keep_alive_s) * 1_500;
-        world.introduce(socket, silence_ms, will.map(|will| (will, !delayed)));
-        let mut properties = PropertyList::default();
-        if self.version == Version::V5 {
-            properties.push(Property::SessionExpiryInterval(if self.persistent {
-                300
-            } else {
-                0
-            }));
-            properties.push(Property::ReceiveMaximum(self.receive_maximum));
-            properties.push(Property::MaximumPacketSize(self.packet_size_max));
-            if self.alias_maximum > 0 {
-                properties.push(Property::TopicAliasMaximum(self.alias_maximum));
-            }
-        }
-        let message = will.map(|id| world.history.messages[id].clone());
-        let mut delay = PropertyList::default();
-        if delayed {
-            delay.push(Property::WillDelayInterval(2));
-        }
-        let will = message.as_ref().map(|message| Will {
-            qos: message.qos,
-            retain: message.retain,
-            topic: &message.topic,
-            payload: &message.payload,
-            properties: delay.as_properties(),
-        });
-        let client_id = self.client_id.clone();
-        let connect = Packet::Connect(Connect {
-            version: self.version,
-            clean_start: clean,
-            keep_alive: self.keep_alive_s,
-            client_id: &client_id,
-            will,
-            username: None,
-            password: None,
-            properties: properties.as_properties(),
-        });
-        self.connection = Some(Connection {
-            socket,
-            online: false,
-            since: world.now,
-            clean,
-            resumed: false,
-            inbox: Vec::new(),
-            answers: VecDeque::new(),
-            pending: BTreeMap::new(),
-            // A 3.x client is not told what the server takes.
-            window: match self.version {
-                Version::V5 => usize::from(world.scenario.settings.limits.receive_maximum),
-                Version::V31 | Version::V311 => usize::MAX,
-            },
-            aliases_max: 0,
-            aliases: Vec::new(),
-            learned: BTreeMap::new(),
-            last_write: world.now,
-            pings: 0,
-        });
-        if clean {
-            self.forget(world, world.step);
-            self.present = Some(false);
-        }
-        self.write(world, &connect, None);
-    }
-
     /// The session is over: what was under way in it is not expected any more.
     fn forget(&mut self, world: &mut World, step: Step) {
         if let Some(session) = self.session.take() {
@@ -349,32 +296,6 @@ impl MqttClient {
         }
         self.outgoing.clear();
         self.ids = PacketIds::default();
-    }
-
-    fn new_will(&mut self, world: &mut World) -> MessageId {
-        let id = world.history.messages.len();
-        let retain = world.random.chance(20);
-        world.history.messages.push(Sent {
-            publisher: self.client_id.clone(),
-            origin: Origin::Will,
-            topic: format!("will/{}", self.client_id),
-            payload: crate::history::History::payload(id, world.random.below(40)),
-            content_type: None,
-            qos: *world
-                .random
-                .pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
-            retain,
-            expiry_s: None,
-            fed: Vec::new(),
-            fed_ms: Vec::new(),
-            certain: false,
-            acked: None,
-            refused: false,
-        });
-        if retain {
-            world.history.cannot_observe(&format!("will/{}", self.client_id));
-        }
-        id
     }
 
     /// The connection is gone, by whoever.
@@ -389,14 +310,15 @@ impl MqttClient {
             self.forget(world, step);
         }
         if !connection.online {
-            self.is_unsure |= connection.clean;
+            // It may have made a session that this client knows nothing of.
+            self.is_unsure |= connection.clean || self.present.is_none();
             self.present = self.present.filter(|present| *present && self.session.is_some());
             return;
         }
         let Some(session) = self.session else { return };
         world.history.sessions[session].connected = None;
         if self.is_kept(connection.clean) {
-            self.present = Some(true);
+            self.present = (self.lasts() && !connection.renamed).then_some(true);
         } else {
             self.forget(world, step);
             self.present = Some(false);
@@ -419,29 +341,13 @@ impl MqttClient {
         }
     }
 
-    fn disconnect(&mut self, world: &mut World) {
-        let Some(socket) = self.connection.as_ref().map(|connection| connection.socket) else {
-            return;
-        };
-        let mut properties = PropertyList::default();
-        if self.version == Version::V5 && !self.persistent {
-            properties.push(Property::SessionExpiryInterval(0));
-        }
-        let packet = Packet::Disconnect(Disconnect {
-            reason: ReasonCode::Success,
-            properties: properties.as_properties(),
-        });
-        self.write(world, &packet, Some(Mark::Disconnect));
-        world.close(socket);
-        self.lose(world);
-    }
-
     fn ping(&mut self, world: &mut World) {
         let Some(connection) = &mut self.connection else {
             return;
         };
         let idle_ms = world.now.millis_since(connection.last_write);
-        let due = self.keep_alive_s > 0 && idle_ms > u64::from(self.keep_alive_s) * 500;
+        let keep_alive_s = u64::from(connection.keep_alive_s);
+        let due = keep_alive_s > 0 && idle_ms > keep_alive_s * 500;
         if connection.online && connection.pings < 2 && due {
             connection.pings += 1;
             self.write(world, &Packet::PingReq, None);

@@ -30,6 +30,7 @@ impl World {
         self.finish(shard);
         self.watch_limits(shard);
         self.watch_acknowledgements(shard);
+        self.watch_lives(shard);
         self.tell_congestion(shard);
     }
 

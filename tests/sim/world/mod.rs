@@ -5,6 +5,7 @@
 
 mod carry;
 mod delayed;
+mod lives;
 mod owed;
 mod sabotage;
 mod socket;
@@ -12,7 +13,7 @@ mod turn;
 mod watch;
 
 pub use sabotage::Sabotage;
-pub use socket::{Mark, SocketId};
+pub use socket::{Goodbye, Greeting, Mark, SocketId};
 
 use crate::checks::{Failure, Store};
 use crate::history::{History, MessageId, Origin, Sent, Step};
@@ -48,6 +49,7 @@ pub struct World {
     pub calm: bool,
     draining: bool,
     kicked: Vec<String>,
+    lives: lives::Lives,
     placement: Placement,
     stores: Vec<Store>,
     shards: Vec<Shard>,
@@ -128,6 +130,7 @@ impl World {
             calm: false,
             draining: false,
             kicked: Vec::new(),
+            lives: lives::Lives::default(),
             placement: Placement::new(settings.placement_key, settings.shards),
             stores: (0..count)
                 .map(|_| Store::new(settings.limits.retained_messages))
@@ -175,9 +178,18 @@ impl World {
     }
 
     /// What the oracle needs to know of a connection when its CONNECT is written.
-    pub fn introduce(&mut self, socket: SocketId, silence_ms: u64, will: Option<(MessageId, bool)>) {
-        self.sockets[socket].silence_ms = silence_ms;
-        self.sockets[socket].will = will;
+    pub fn introduce(&mut self, socket: SocketId, greeting: Greeting) {
+        self.sockets[socket].greeting_says = greeting;
+    }
+
+    /// What the oracle needs to know of a connection when its DISCONNECT is written.
+    pub fn say_goodbye(&mut self, socket: SocketId, goodbye: Goodbye) {
+        self.sockets[socket].goodbye_says = goodbye;
+    }
+
+    /// Whether the engine says that it resumed a session for this connection.
+    pub fn has_resumed(&self, socket: SocketId) -> Option<bool> {
+        self.sockets[socket].resumed
     }
 
     /// A client writes.
@@ -291,6 +303,7 @@ impl World {
                 session.ended.get_or_insert(step);
             });
         self.feed(home, ringwire_core::Input::Kick { client_id });
+        self.life_ends(client_id);
         self.carry_out(home);
     }
 
@@ -423,6 +436,8 @@ impl World {
                 self.reached(if *session_present { "resumed" } else { "connected" });
                 if let Some(id) = socket::socket_of(*peer) {
                     self.sockets[id].connected = true;
+                    self.sockets[id].resumed = Some(*session_present);
+                    self.life_begins(shard, step, id, *session_present);
                 }
             }
             Note::Closed {

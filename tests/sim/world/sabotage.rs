@@ -75,6 +75,26 @@ pub enum Sabotage {
     ForgetClaims,
     /// The home of an exclusive topic does not hear that it is given up.
     KeepClaims,
+    /// Wills are not delayed.
+    HurryWills,
+    /// Wills are delayed by too much.
+    SlowWills,
+    /// A Will is sent though its client came back.
+    ReviveWills,
+    /// Some CONNECTs arrive without their Will, which would not have waited.
+    LoseWills,
+    /// Every CONNECT arrives with Clean Start.
+    ForgetSessions,
+    /// Sessions are kept for a second.
+    CutSessions,
+    /// Sessions are kept for too long.
+    KeepSessions,
+    /// The Session Expiry Interval of a DISCONNECT does not arrive.
+    IgnoreGoodbye,
+    /// One that its session may not have is not noticed.
+    AllowWrongGoodbye,
+    /// The keep alive of the server is not set.
+    ForgetKeepAlive,
     /// The engine panics.
     Panic,
 }
@@ -122,6 +142,16 @@ impl World {
             | Sabotage::LoseDelayed
             | Sabotage::ShowDelayed
             | Sabotage::ForgetClaims
+            | Sabotage::HurryWills
+            | Sabotage::SlowWills
+            | Sabotage::ReviveWills
+            | Sabotage::LoseWills
+            | Sabotage::ForgetSessions
+            | Sabotage::CutSessions
+            | Sabotage::KeepSessions
+            | Sabotage::IgnoreGoodbye
+            | Sabotage::AllowWrongGoodbye
+            | Sabotage::ForgetKeepAlive
             | Sabotage::ForgetRules
             | Sabotage::LoseNote
             | Sabotage::RepeatNote
@@ -281,6 +311,38 @@ impl World {
             starts.into_iter().for_each(|at| bytes[at] = b'x');
         }
         bytes
+    }
+
+    /// The Will Delay Interval as it arrives.
+    pub fn spoil_will_delay(&self, delay_s: u32) -> u32 {
+        match self.sabotage {
+            Some(Sabotage::HurryWills) => 0,
+            Some(Sabotage::SlowWills) => delay_s + 5,
+            Some(_) | None => delay_s,
+        }
+    }
+
+    /// The Session Expiry Interval of a CONNECT as it arrives.
+    pub fn spoil_expiry(&self, expiry_s: u32) -> u32 {
+        match self.sabotage {
+            Some(Sabotage::CutSessions) if expiry_s < 600 => expiry_s.min(1),
+            Some(Sabotage::KeepSessions) if expiry_s > 0 => expiry_s + 5,
+            Some(_) | None => expiry_s,
+        }
+    }
+
+    /// The Session Expiry Interval of a DISCONNECT is lost.
+    pub fn loses_interval(&self, is_wrong: bool) -> bool {
+        match self.sabotage {
+            Some(Sabotage::IgnoreGoodbye) => !is_wrong,
+            Some(Sabotage::AllowWrongGoodbye) => is_wrong,
+            Some(_) | None => false,
+        }
+    }
+
+    /// A Will is lost on its way.
+    pub fn loses_will(&mut self) -> bool {
+        self.is_spoiled(Sabotage::LoseWills, 30)
     }
 
     /// A write does not reach its home.

@@ -23,6 +23,30 @@ pub enum Mark {
     Disconnect,
 }
 
+/// What the oracle needs to know of a CONNECT.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Greeting {
+    /// Milliseconds of silence that are allowed, once connected; 0: any.
+    pub silence_ms: u64,
+    /// The Will, and its delay in seconds.
+    pub will: Option<(MessageId, u32)>,
+    /// The Session Expiry Interval that holds, in seconds.
+    pub expiry_s: u32,
+    /// It asks for a new session.
+    pub clean: bool,
+}
+
+/// What the oracle needs to know of a DISCONNECT.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Goodbye {
+    /// The Session Expiry Interval that it names, as it will hold.
+    pub expiry_s: Option<u32>,
+    /// Its reason code is 0x04.
+    pub with_will: bool,
+    /// It names an interval, and the CONNECT had none.
+    pub is_wrong: bool,
+}
+
 /// Where the server's end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -63,11 +87,11 @@ pub struct Socket {
     pub disconnected: bool,
     pub opened: Time,
     pub last_fed: Time,
-    /// Milliseconds of silence that are allowed, once connected; 0: any.
-    pub silence_ms: u64,
+    pub greeting_says: Greeting,
+    pub goodbye_says: Goodbye,
     pub connected: bool,
-    /// The Will, and whether it is due as soon as the connection ends.
-    pub will: Option<(MessageId, bool)>,
+    /// Whether the engine resumed a session; `None` until it lets the client in.
+    pub resumed: Option<bool>,
     /// Publishes at QoS 1/2 that were not acknowledged yet, and since when an engine has them for sure.
     pub owed: VecDeque<Option<Time>>,
     pub notes: Vec<CloseReason>,
@@ -96,9 +120,10 @@ impl Socket {
             disconnected: false,
             opened: Time::ZERO,
             last_fed: Time::ZERO,
-            silence_ms: 0,
+            greeting_says: Greeting::default(),
+            goodbye_says: Goodbye::default(),
             connected: false,
-            will: None,
+            resumed: None,
             owed: VecDeque::new(),
             notes: Vec::new(),
             ended: None,
@@ -127,6 +152,11 @@ impl Socket {
         self.marks
             .iter()
             .any(|(end, mark)| *end <= self.fed && *mark == Mark::Disconnect)
+    }
+
+    /// An engine has read its DISCONNECT.
+    pub fn has_disconnected(&self) -> bool {
+        self.disconnected || self.disconnects_now()
     }
 
     /// Notes the first end.

@@ -37,6 +37,7 @@ impl World {
             let text = format!("{owner:?} ended more than once: {:?}", self.sockets[id].notes);
             self.fail(Failure::new("every_connection_ends_once", text));
         }
+        self.life_pauses(shard, step, id, reason);
         if self.sockets[id].honest && !self.is_true(id, reason) {
             let text = format!(
                 "{owner:?} was closed on shard {shard}: {} ({detail})",
@@ -44,7 +45,6 @@ impl World {
             );
             self.fail(Failure::new("honest_clients_are_not_disturbed", text));
         }
-        self.will_is_due(shard, id, step, reason);
     }
 
     /// Whether the reason for which an honest connection ended is a fact.
@@ -52,10 +52,9 @@ impl World {
         let socket = &self.sockets[id];
         let silent_ms = self.now.millis_since(socket.last_fed);
         match reason {
-            CloseReason::Normal => {
-                let fed = socket.disconnects_now();
-                socket.disconnected || fed
-            }
+            CloseReason::Normal => socket.has_disconnected() && !socket.goodbye_says.with_will,
+            CloseReason::DisconnectWithWill => socket.has_disconnected() && socket.goodbye_says.with_will,
+            CloseReason::ProtocolError => socket.has_disconnected() && socket.goodbye_says.is_wrong,
             CloseReason::PeerClosed | CloseReason::SocketError | CloseReason::SendTimeout => {
                 socket.closed_input
             }
@@ -63,18 +62,19 @@ impl World {
                 let idle_ms = self.now.millis_since(socket.opened);
                 !socket.connected && idle_ms >= self.scenario.mqtt().idle_timeout_ms
             }
-            CloseReason::KeepaliveTimeout => socket.silence_ms > 0 && silent_ms >= socket.silence_ms,
+            CloseReason::KeepaliveTimeout => {
+                let silence_ms = socket.greeting_says.silence_ms;
+                silence_ms > 0 && silent_ms >= silence_ms
+            }
             CloseReason::TakenOver => self.sockets[id + 1..]
                 .iter()
                 .any(|later| later.owner == socket.owner),
             CloseReason::Kicked => self.was_kicked(&socket.owner),
             CloseReason::ServerShuttingDown => self.is_draining(),
             CloseReason::SlowConsumer => socket.listener == crate::scenario::PRIVATE,
-            CloseReason::DisconnectWithWill
-            | CloseReason::ProtocolNotConnected
+            CloseReason::ProtocolNotConnected
             | CloseReason::ProtocolAlreadyConnected
             | CloseReason::MalformedPacket
-            | CloseReason::ProtocolError
             | CloseReason::IllegalFrame
             | CloseReason::PacketTooLarge
             | CloseReason::UnsupportedVersion
@@ -93,26 +93,6 @@ impl World {
             | CloseReason::Banned
             | CloseReason::NotSupported => false,
         }
-    }
-
-    /// The Will of a connection that ended without a DISCONNECT is published now.
-    fn will_is_due(&mut self, shard: usize, id: SocketId, step: Step, reason: CloseReason) {
-        let socket = &self.sockets[id];
-        let Some((will, at_once)) = socket
-            .will
-            .filter(|_| socket.connected && reason != CloseReason::Normal)
-        else {
-            return;
-        };
-        let sure = at_once
-            && matches!(
-                reason,
-                CloseReason::PeerClosed
-                    | CloseReason::SocketError
-                    | CloseReason::SendTimeout
-                    | CloseReason::KeepaliveTimeout
-            );
-        self.took_message(shard, will, step, sure);
     }
 
     /// The broker says that it drops messages for a client.
@@ -210,6 +190,7 @@ impl World {
             }
         }
         self.feed(shard, Input::Tick);
+        self.lives_go_on(shard);
         for id in 0..self.sockets.len() {
             let socket = &self.sockets[id];
             let Place::Slot(seated, number) = socket.place else {
@@ -219,11 +200,8 @@ impl World {
             let live =
                 seated == shard && slot.is_some_and(|slot| !slot.closing && !slot.forgotten && !slot.paused);
             let silent_ms = self.now.millis_since(socket.last_fed);
-            if live
-                && socket.connected
-                && socket.silence_ms > 0
-                && silent_ms > socket.silence_ms + TIMER_SLACK_MS
-            {
+            let silence_ms = socket.greeting_says.silence_ms;
+            if live && socket.connected && silence_ms > 0 && silent_ms > silence_ms + TIMER_SLACK_MS {
                 let text = format!(
                     "{:?} has been silent for {silent_ms} ms and is not closed",
                     socket.owner
