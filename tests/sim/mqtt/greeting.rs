@@ -149,9 +149,6 @@ impl MqttClient {
             acked: None,
             refused: false,
         });
-        if retain {
-            world.history.cannot_observe(&format!("will/{}", self.client_id));
-        }
         id
     }
 }

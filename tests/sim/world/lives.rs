@@ -29,6 +29,13 @@ pub(super) struct Left {
     will: Option<(MessageId, Time)>,
 }
 
+impl Left {
+    /// When something is due.
+    fn next(&self) -> Time {
+        self.will.map_or(self.ends, |(_, due)| due.min(self.ends))
+    }
+}
+
 impl World {
     fn is_modelled(&self, id: SocketId) -> bool {
         self.sockets[id].honest && self.sockets[id].listener == MQTT
@@ -109,27 +116,37 @@ impl World {
     /// An engine had a tick: what is due by now is done.
     pub(super) fn lives_go_on(&mut self, shard: usize) {
         let (now, step) = (self.now, self.step);
-        let mut lives = std::mem::take(&mut self.lives);
-        lives.retain(|owner, left| {
-            if self.placement.home(owner.as_bytes()).index() != shard {
-                return true;
-            }
-            let is_over = left.ends <= now;
-            if let Some((will, _)) = left.will.take_if(|(_, due)| is_over || *due <= now) {
-                self.reached(if is_over {
-                    "a will was sent at the end of its session"
-                } else {
-                    "a will was sent after its delay"
-                });
-                self.will_is_sent(shard, will, step);
-            }
-            if is_over {
-                self.reached("a session expired");
-                self.session_is_over(owner, step);
-            }
-            !is_over
-        });
-        self.lives = lives;
+        let placement = &self.placement;
+        let here = |owner: &str| placement.home(owner.as_bytes()).index() == shard;
+        let due = self.lives.iter().filter(|(owner, _)| here(owner));
+        let mut due: Vec<(Time, String)> = due.map(|(owner, left)| (left.next(), owner.clone())).collect();
+        due.retain(|(at, _)| *at <= now);
+        // As timers fire; who finds room in a full store depends on it.
+        due.sort();
+        for (_, owner) in due {
+            self.life_goes_on(shard, step, &owner);
+        }
+    }
+
+    /// What a client left is due, by now: its Will, or the end of its session too.
+    fn life_goes_on(&mut self, shard: usize, step: Step, owner: &str) {
+        let Some(left) = self.lives.get_mut(owner) else {
+            return;
+        };
+        let is_over = left.ends <= self.now;
+        if let Some((will, _)) = left.will.take() {
+            self.reached(if is_over {
+                "a will was sent at the end of its session"
+            } else {
+                "a will was sent after its delay"
+            });
+            self.will_is_sent(shard, will, step);
+        }
+        if is_over {
+            self.reached("a session expired");
+            self.lives.remove(owner);
+            self.session_is_over(owner, step);
+        }
     }
 
     /// After a turn: the engine wants to be woken for whatever waits.

@@ -381,7 +381,7 @@ impl World {
             return;
         }
         let topic = message.topic.clone();
-        if !certain || message.origin == Origin::Will {
+        if !certain {
             self.history.cannot_observe(&topic);
         } else if self.placement.home(topic.as_bytes()).index() == shard {
             let stored = (!message.payload.is_empty()).then_some(id);
