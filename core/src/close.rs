@@ -3,6 +3,7 @@
 use crate::SessionId;
 use crate::connection::{Connection, Flow, Wire};
 use crate::input::SocketCause;
+use crate::will::LATE_MS;
 use crate::{Actions, CloseReason, ConnectionId, Engine, Note};
 use ringwire_codec::mqtt::{Disconnect, Packet, Property, PropertyList, ReasonCode};
 
@@ -163,7 +164,7 @@ impl Engine {
         match &mut session.will {
             None => {}
             Some(will) if will.delay_s == 0 => self.publish_will(id, actions),
-            Some(will) => will.due = Some(now + u64::from(will.delay_s) * 1_000),
+            Some(will) => will.due = Some(now + u64::from(will.delay_s) * 1_000 + LATE_MS),
         }
         self.arm_session(id);
         if is_member {

@@ -6,6 +6,10 @@ use crate::session::frame::News;
 use crate::{Actions, DropReason, Engine, Message, Time};
 use std::sync::Arc;
 
+/// Milliseconds by which a delayed Will comes late. Who waits for it began to count when the client was gone, which this
+/// shard may have noticed before; and a Will must not come before its delay has passed for them.
+pub(crate) const LATE_MS: u64 = 100;
+
 /// A Will that waits.
 #[derive(Debug)]
 pub(crate) struct Will {

@@ -55,7 +55,7 @@ fn the_interval_of_a_will_begins_when_it_is_sent() {
         node.end(client);
         node.pass(19_000);
         assert!(node.take(watcher).is_empty());
-        node.pass(1_000);
+        node.pass(1_100);
         assert_eq!(
             node.take_words(watcher, V5),
             ["publish gone bye q0 MessageExpiryInterval(5) UserProperty(\"a\", \"b\")"]
