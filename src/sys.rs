@@ -58,7 +58,7 @@ const COUNTERS: [Row; 23] = [
 
 /// Drops of all reasons whose name starts so.
 fn dropped(stats: &Stats, prefix: &str) -> u64 {
-    let drops = DropReason::ALL.iter().zip(stats.drops);
+    let drops = DropReason::ALL.iter().zip(*stats.drops);
     drops
         .filter(|(reason, _)| reason.name().starts_with(prefix))
         .map(|(_, count)| count)

@@ -176,12 +176,12 @@ fn qos_series(stats: &Stats) -> Vec<Series> {
 fn reason_series(stats: &Stats) -> Vec<Series> {
     const CLOSED: &str = "Connections that ended, by the reason that the log names.";
     const DROPPED: &str = "Messages dropped for the reason that the log names.";
-    let closes = CloseReason::ALL.iter().zip(stats.closes);
+    let closes = CloseReason::ALL.iter().zip(*stats.closes);
     let closes = closes.map(|(reason, value)| Series {
         reason: Some(reason.name()),
         ..counter("connections_closed", value, CLOSED)
     });
-    let drops = DropReason::ALL.iter().zip(stats.drops);
+    let drops = DropReason::ALL.iter().zip(*stats.drops);
     let drops = drops.map(|(reason, value)| Series {
         reason: Some(reason.name()),
         ..counter(&reason.name().replace('.', "_"), value, DROPPED)

@@ -1,6 +1,31 @@
 //! Plain counters of one engine: written by one thread, copied when somebody asks, never touched per message by others.
 
 use crate::{CloseReason, DropReason};
+use std::ops::{Deref, DerefMut};
+
+/// One counter a reason. The standard library has a default for arrays of up to 32 only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally<const N: usize>(pub [u64; N]);
+
+impl<const N: usize> Default for Tally<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Deref for Tally<N> {
+    type Target = [u64; N];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Tally<N> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
 
 /// Counters (only ever grow) and gauges (as of now) of one engine. EMQX's names with `_` for `.` where it has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,9 +62,9 @@ pub struct Stats {
     /// Retained messages that were removed because their expiry, or the one that the limits set, had passed.
     pub retained_expired: u64,
     /// By `CloseReason as usize`.
-    pub closes: [u64; CloseReason::ALL.len()],
+    pub closes: Tally<{ CloseReason::ALL.len() }>,
     /// By `DropReason as usize`.
-    pub drops: [u64; DropReason::ALL.len()],
+    pub drops: Tally<{ DropReason::ALL.len() }>,
     // Gauges.
     pub connections: u64,
     pub sessions: u64,

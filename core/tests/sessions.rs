@@ -291,7 +291,10 @@ fn a_delayed_will_waits_and_a_resumed_session_cancels_it() {
     assert!(node.take(watcher).is_empty(), "the session was resumed in time");
     node.end(peer);
     node.pass(10_000);
-    assert!(node.take(watcher).is_empty(), "not before its time for who counts it");
+    assert!(
+        node.take(watcher).is_empty(),
+        "not before its time for who counts it"
+    );
     node.pass(100);
     assert_eq!(node.take_words(watcher, Version::V5), [WILL]);
     node.pass(1_000_000);

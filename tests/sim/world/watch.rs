@@ -270,7 +270,7 @@ impl World {
                 return Err(Failure::new("every_connection_ends_once", text));
             }
         }
-        let counted: u64 = self.stats().iter().flat_map(|stats| stats.closes).sum();
+        let counted: u64 = self.stats().iter().flat_map(|stats| *stats.closes).sum();
         if counted != self.sockets.len() as u64 {
             let text = format!("{counted} closes counted, {} connections", self.sockets.len());
             return Err(Failure::new("every_connection_ends_once", text));
