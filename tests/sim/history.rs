@@ -4,8 +4,8 @@
 //! engine call and every act of a client, so "before" has one meaning for all shards. Bounds are always on the safe side:
 //! `sent` is when the client wrote, `fed` when an engine had the last byte, `acked` when the client read the answer.
 
-use ringwire_codec::mqtt::{QoS, RetainHandling};
-use std::collections::BTreeMap;
+use ringwire_codec::mqtt::{QoS, ReasonCode, RetainHandling};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A moment in a run.
 pub type Step = u64;
@@ -58,6 +58,14 @@ pub struct History {
     pub refusals: Vec<(String, String)>,
     /// Clients of which the broker may have a session that they do not count on, at the end.
     pub unsure: Vec<String>,
+    /// Bans that the administrator made, in their order.
+    pub bans: Vec<Ban>,
+    /// Clients that were let in, and when.
+    pub let_in: Vec<(String, Step)>,
+    /// Clients that were not.
+    pub turned_away: Vec<TurnedAway>,
+    /// Delayed messages of clients that were banned since.
+    pub silenced: BTreeSet<MessageId>,
     /// What a new subscriber was given as retained at the end of the run: topic, message.
     pub retained_at_end: Vec<(String, MessageId)>,
     /// What retained messages there must be at the end: topic, message.
@@ -118,6 +126,31 @@ pub struct Delayed {
     pub seconds: u64,
     /// The last step before the delay had passed, counted from when an engine first had it.
     pub due: Option<Step>,
+}
+
+/// A ban of a client id.
+#[derive(Clone, Debug)]
+pub struct Ban {
+    pub client_id: String,
+    /// Every shard knew it.
+    pub from: Step,
+    /// When it ends of itself, in milliseconds.
+    pub end_ms: u64,
+    /// The last step of it.
+    pub until: Option<Step>,
+    /// Connections of the client that were not closed when every shard knew it.
+    pub left_open: usize,
+}
+
+/// A CONNECT that was refused.
+#[derive(Clone, Debug)]
+pub struct TurnedAway {
+    pub client_id: String,
+    /// When the client read it.
+    pub step: Step,
+    pub reason: ReasonCode,
+    /// 5.0 has a reason of its own for bans.
+    pub knows_bans: bool,
 }
 
 /// A session of an honest client, from CONNACK without "session present" to the first moment at which it may be gone.

@@ -161,6 +161,7 @@ fn the_trace_does_not_depend_on_the_seed_of_a_hasher() {
 const REACHED: &[&str] = &[
     "PUBLISH sent again",
     "PUBREL sent again",
+    "a banned client was turned away",
     "a claim was granted",
     "a claim was refused",
     "a keep alive was given",
@@ -173,6 +174,8 @@ const REACHED: &[&str] = &[
     "adopted",
     "an expiry was asked for at DISCONNECT alone",
     "an expiry was changed at DISCONNECT",
+    "ban",
+    "banned",
     "congested",
     "delivered again at QoS 1",
     "delivered again at QoS 2",
@@ -218,6 +221,7 @@ const REACHED: &[&str] = &[
     "socket_error",
     "taken_over",
     "topic_invalid",
+    "unban",
     "unsupported_version",
 ];
 

@@ -127,6 +127,7 @@ fn play(world: &mut World) -> Result<(), Failure> {
     }
     world.calm = true;
     cast.rogues.iter_mut().for_each(|rogue| rogue.stop(world));
+    world.outlast_bans();
     drain(world, &mut cast)?;
     await_delayed(world, &mut cast)?;
     world.history.mesh_drops = world
@@ -169,6 +170,10 @@ fn busy(world: &mut World, cast: &mut Cast) {
     if world.random.below(20_000) == 0 {
         let number = world.random.below(world.scenario.mqtt_clients);
         world.kick(&format!("m{number}"));
+    }
+    if world.scenario.banning && world.random.below(400) == 0 {
+        let number = world.random.below(world.scenario.mqtt_clients);
+        world.ban_or_lift(&format!("m{number}"));
     }
 }
 

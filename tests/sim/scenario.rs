@@ -67,6 +67,8 @@ pub struct Scenario {
     pub claiming: bool,
     /// Seconds of keep alive that 5.0 clients are given, and the most that they may ask for; 0: any.
     pub keep_alive: (Option<u16>, u16),
+    /// The administrator bans clients for a while.
+    pub banning: bool,
     pub settings: Settings,
 }
 
@@ -102,6 +104,7 @@ impl Scenario {
             delaying: random.chance(40),
             claiming: random.chance(40),
             keep_alive,
+            banning: random.chance(25),
             settings: Settings {
                 access: access(ruled),
                 ..settings(random, shards as u16, tight, crowded, keep_alive)

@@ -93,7 +93,7 @@ pub fn delayed_comes_to_who_subscribes_then(history: &History) -> Verdict {
         let Some(due) = delayed.due.filter(|_| message.published()) else {
             continue;
         };
-        if message.payload.is_empty() {
+        if message.payload.is_empty() || history.silenced.contains(&id) {
             continue;
         }
         for (index, session) in history.sessions.iter().enumerate() {

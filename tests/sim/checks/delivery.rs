@@ -153,7 +153,7 @@ fn owed(history: &History, mut each: impl FnMut(SessionId, MessageId, &Sent, Deb
         let Some(fed) = message.first_fed().filter(|_| message.published()) else {
             continue;
         };
-        if message.payload.is_empty() || !message.lasts() {
+        if message.payload.is_empty() || !message.lasts() || history.silenced.contains(&id) {
             continue;
         }
         for (session_id, session) in history.sessions.iter().enumerate() {

@@ -58,7 +58,7 @@ pub fn a_group_loses_nothing(history: &History) -> Verdict {
         let Some(fed) = message.first_fed().filter(|_| message.published()) else {
             continue;
         };
-        if message.payload.is_empty() || !message.lasts() {
+        if message.payload.is_empty() || !message.lasts() || history.silenced.contains(&id) {
             continue;
         }
         for share in SHARED.iter().filter(|share| matches(share, &message.topic)) {

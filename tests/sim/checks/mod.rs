@@ -3,6 +3,7 @@
 //! They claim only what holds whatever the interleaving was, so a failure is a defect and never bad luck. `proofs.rs` feeds
 //! each of them a history that breaks it, and expects it to be the one that complains.
 
+mod bans;
 mod claims;
 mod content;
 mod delayed;
@@ -55,6 +56,9 @@ type Check = fn(&History) -> Verdict;
 
 /// Every check of a whole history, in the order in which they are asked: the ones that others rely on come first.
 pub const CHECKS: &[(&str, Check)] = &[
+    ("a_ban_closes_its_client", bans::a_ban_closes_its_client),
+    ("a_banned_client_stays_out", bans::a_banned_client_stays_out),
+    ("a_banned_client_is_told_why", bans::a_banned_client_is_told_why),
     (
         "an_exclusive_topic_has_one_holder",
         claims::an_exclusive_topic_has_one_holder,

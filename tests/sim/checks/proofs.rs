@@ -1,6 +1,7 @@
 //! Proof that each check can fail: a good history passes all of them, and the same history with one thing wrong is caught
 //! by the check that is named for it.
 
+mod bans;
 mod claims;
 mod delayed;
 mod wills;
@@ -108,6 +109,7 @@ fn good() -> History {
     delayed::be_delayed(&mut history);
     claims::be_claimed(&mut history);
     wills::leave_wills(&mut history);
+    bans::be_banned(&mut history);
     history.write("a/r", 3, Some(6), false);
     history.write("a/r", 70, Some(7), false);
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
@@ -396,11 +398,14 @@ const SPOILS: &[(&str, &str, Spoil)] = &[
 
 /// All of them.
 fn spoils() -> impl Iterator<Item = &'static (&'static str, &'static str, Spoil)> {
-    SPOILS
-        .iter()
-        .chain(delayed::SPOILS)
-        .chain(claims::SPOILS)
-        .chain(wills::SPOILS)
+    let parts = [
+        SPOILS,
+        delayed::SPOILS,
+        claims::SPOILS,
+        bans::SPOILS,
+        wills::SPOILS,
+    ];
+    parts.into_iter().flatten()
 }
 
 #[test]

@@ -91,6 +91,10 @@ impl MqttClient {
     }
 
     fn connected(&mut self, world: &mut World, connack: ConnAck<'_>) -> Outcome {
+        if connack.reason != ReasonCode::Success && world.was_banned(&self.client_id) {
+            self.turned_away(world, connack.reason);
+            return Ok(());
+        }
         if connack.reason != ReasonCode::Success {
             return unexpected(format!("CONNECT refused: {:?}", connack.reason));
         }

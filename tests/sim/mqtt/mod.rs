@@ -13,10 +13,10 @@ mod outbound;
 pub use outbound::TOPICS;
 
 use crate::checks::PacketIds;
-use crate::history::{MessageId, SessionId, Step};
+use crate::history::{MessageId, SessionId, Step, TurnedAway};
 use crate::stall::Stall;
 use crate::world::{Goodbye, Mark, SocketId, World};
-use ringwire_codec::mqtt::{Packet, QoS, Version};
+use ringwire_codec::mqtt::{Packet, QoS, ReasonCode, Version};
 use ringwire_core::Time;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -323,6 +323,17 @@ impl MqttClient {
             self.forget(world, step);
             self.present = Some(false);
         }
+    }
+
+    /// The server does not let it in; that closes the connection.
+    fn turned_away(&self, world: &mut World, reason: ReasonCode) {
+        world.reached("a banned client was turned away");
+        world.history.turned_away.push(TurnedAway {
+            client_id: self.client_id.clone(),
+            step: world.step,
+            reason,
+            knows_bans: self.version == Version::V5,
+        });
     }
 
     /// Whether the session of a connection outlives it.

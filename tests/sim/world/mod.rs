@@ -3,6 +3,7 @@
 //! Clients act through `connect`, `write`, `read`, `close` and `reset`; `turn` lets a shard take inputs and carry out its
 //! engine's actions; `network` moves bytes. No thread, no clock: a run is a function of its seed.
 
+mod bans;
 mod carry;
 mod delayed;
 mod lives;
@@ -163,6 +164,7 @@ impl World {
     pub fn pass(&mut self, millis: u64) {
         self.now = self.now + millis;
         self.note_due();
+        self.note_bans_over();
     }
 
     /// A client connects; the kernel gives the connection to any shard.
@@ -438,6 +440,7 @@ impl World {
                     self.sockets[id].connected = true;
                     self.sockets[id].resumed = Some(*session_present);
                     self.life_begins(shard, step, id, *session_present);
+                    self.saw_entry(id, step);
                 }
             }
             Note::Closed {

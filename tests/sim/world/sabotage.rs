@@ -95,6 +95,16 @@ pub enum Sabotage {
     AllowWrongGoodbye,
     /// The keep alive of the server is not set.
     ForgetKeepAlive,
+    /// Nobody tells the shards of a ban.
+    IgnoreBans,
+    /// A ban is over as soon as its client is closed.
+    LiftBans,
+    /// A ban never ends.
+    EndlessBans,
+    /// A ban is for somebody else.
+    BanAnother,
+    /// Who is banned is told something else.
+    DenyBans,
     /// The engine panics.
     Panic,
 }
@@ -128,6 +138,7 @@ impl World {
             | Sabotage::FlipSessionPresent
             | Sabotage::FloodOutbox
             | Sabotage::ConfuseAliases
+            | Sabotage::DenyBans
             | Sabotage::DrainInSilence => {
                 self.spoil_outboxes(shard, kind);
             }
@@ -152,6 +163,10 @@ impl World {
             | Sabotage::IgnoreGoodbye
             | Sabotage::AllowWrongGoodbye
             | Sabotage::ForgetKeepAlive
+            | Sabotage::IgnoreBans
+            | Sabotage::LiftBans
+            | Sabotage::EndlessBans
+            | Sabotage::BanAnother
             | Sabotage::ForgetRules
             | Sabotage::LoseNote
             | Sabotage::RepeatNote
@@ -260,6 +275,9 @@ impl World {
                 }
                 Sabotage::FlipSessionPresent if buffer.len() > 3 && buffer[0] == 0x20 && buffer[2] < 2 => {
                     buffer[2] ^= 1;
+                }
+                Sabotage::DenyBans if buffer.len() > 3 && buffer[0] == 0x20 && buffer[3] == 0x8A => {
+                    buffer[3] = 0x89;
                 }
                 Sabotage::ConfuseAliases => confuse_aliases(buffer),
                 Sabotage::FloodOutbox if chance => buffer.resize(buffer.len() + (4 << 20), 0xC0),

@@ -69,6 +69,7 @@ impl World {
             CloseReason::TakenOver => self.sockets[id + 1..]
                 .iter()
                 .any(|later| later.owner == socket.owner),
+            CloseReason::Banned => self.is_banned_there(id),
             CloseReason::Kicked => self.was_kicked(&socket.owner),
             CloseReason::ServerShuttingDown => self.is_draining(),
             CloseReason::SlowConsumer => socket.listener == crate::scenario::PRIVATE,
@@ -90,7 +91,6 @@ impl World {
             | CloseReason::TopicInvalid
             | CloseReason::QuotaExceeded
             | CloseReason::ServerBusy
-            | CloseReason::Banned
             | CloseReason::NotSupported => false,
         }
     }
