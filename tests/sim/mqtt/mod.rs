@@ -224,7 +224,7 @@ impl MqttClient {
         }
         let Some(connection) = &self.connection else {
             if self.session.is_some() && !world.is_draining() {
-                self.connect(world, false);
+                self.connect(world, self.is_unsure);
             }
             return;
         };

@@ -216,12 +216,7 @@ impl World {
             return;
         }
         let forgotten = self.shards[shard].slots[number].forgotten;
-        let pauses = self.shards[shard]
-            .actions
-            .pauses
-            .iter()
-            .rfind(|(paused, _)| *paused == connection);
-        let paused = pauses.map_or(self.shards[shard].slots[number].paused, |(_, paused)| *paused);
+        let paused = self.is_paused(shard, number);
         while let Some((end, mark)) = self.sockets[id].marks.front().copied() {
             if end > self.sockets[id].fed {
                 break;
@@ -238,6 +233,14 @@ impl World {
                 Mark::Disconnect => self.sockets[id].disconnected = true,
             }
         }
+    }
+
+    /// Whether the engine wants a connection not to be read, carried out or not.
+    pub(super) fn is_paused(&self, shard: usize, number: usize) -> bool {
+        let connection = self.connection(shard, number);
+        let mut asked = self.shards[shard].actions.pauses.iter();
+        let last = asked.rfind(|(paused, _)| *paused == connection);
+        last.map_or(self.shards[shard].slots[number].paused, |(_, paused)| *paused)
     }
 
     fn gone(&mut self, shard: usize, number: usize, cause: SocketCause) {

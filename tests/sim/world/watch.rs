@@ -197,8 +197,10 @@ impl World {
                 continue;
             };
             let slot = &self.shards[shard].slots.get(number);
-            let live =
-                seated == shard && slot.is_some_and(|slot| !slot.closing && !slot.forgotten && !slot.paused);
+            // A timer of the same tick may have paused it, or let it be read again.
+            let live = seated == shard
+                && slot.is_some_and(|slot| !slot.closing && !slot.forgotten && !slot.paused)
+                && !self.is_paused(shard, number);
             let silent_ms = self.now.millis_since(socket.last_fed);
             let silence_ms = socket.greeting_says.silence_ms;
             if live && socket.connected && silence_ms > 0 && silent_ms > silence_ms + TIMER_SLACK_MS {
