@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Milliseconds by which an engine may ask for a tick too late.
 const LATE_MS: u64 = 1_000;
 
+/// Milliseconds by which a delayed Will is sent late on purpose: whoever waits for it may have begun to count later.
+const WILL_LATE_MS: u64 = 100;
+
 /// What is left of each client that is away, by client id.
 pub(super) type Lives = BTreeMap<String, Left>;
 
@@ -93,7 +96,7 @@ impl World {
                 self.history.wills.insert(will, Fate::Cancelled(step));
             }
             Some((will, delay_s)) if delay_s > 0 && expiry_s > 0 => {
-                waits = Some((will, self.now + u64::from(delay_s) * 1_000));
+                waits = Some((will, self.now + u64::from(delay_s) * 1_000 + WILL_LATE_MS));
             }
             Some((will, _)) => self.will_is_sent(shard, will, step),
             None => {}
