@@ -79,7 +79,9 @@ impl MqttClient {
                 None => unexpected("a PINGRESP that was not asked for"),
             },
             Packet::Disconnect(disconnect) => {
-                self.told |= disconnect.reason == ReasonCode::ServerShuttingDown;
+                // Whoever was banned just before the node stops was told that instead.
+                let told = [ReasonCode::ServerShuttingDown, ReasonCode::AdministrativeAction];
+                self.told |= told.contains(&disconnect.reason);
                 Ok(())
             }
             Packet::Connect(_)
