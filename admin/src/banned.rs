@@ -4,6 +4,7 @@
 
 use crate::ask::{ask, ask_all};
 use crate::moment::{Moment, text_of_s};
+use crate::paging::{Meta, first_page, usual_limit};
 use crate::refusal::Refusal;
 use crate::server::State;
 use axum::Json;
@@ -36,26 +37,10 @@ pub(crate) struct Page {
     peerhost: Option<String>,
 }
 
-fn first_page() -> usize {
-    1
-}
-
-fn usual_limit() -> usize {
-    100
-}
-
 #[derive(Serialize)]
 pub(crate) struct Listing {
     data: Vec<Row>,
     meta: Meta,
-}
-
-#[derive(Serialize)]
-struct Meta {
-    page: usize,
-    limit: usize,
-    count: usize,
-    hasnext: bool,
 }
 
 #[derive(Serialize)]
@@ -174,7 +159,7 @@ pub(crate) async fn list(
     let meta = Meta {
         page: page.page,
         limit: page.limit,
-        count: bans.len(),
+        count: Some(bans.len() as u64),
         hasnext: bans.len() > first.saturating_add(page.limit),
     };
     Ok(Json(Listing { data, meta }))

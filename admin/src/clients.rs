@@ -6,6 +6,7 @@
 use crate::Node;
 use crate::ask::{ask, ask_all};
 use crate::moment::text_of_ms;
+use crate::paging::{Meta, first_page, usual_limit};
 use crate::refusal::Refusal;
 use crate::server::State;
 use axum::Json;
@@ -17,7 +18,7 @@ use ringwire_shard::{Mailbox, Question};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Clients on a page; EMQX's default is 100 too.
+/// Clients on a page.
 const LIMIT_MAX: usize = 1_000;
 
 /// Clients that a shard copies out in one turn.
@@ -40,28 +41,10 @@ pub(crate) struct Page {
     like_clientid: String,
 }
 
-fn first_page() -> usize {
-    1
-}
-
-fn usual_limit() -> usize {
-    100
-}
-
 #[derive(Serialize)]
 pub(crate) struct Listing {
     data: Vec<Row>,
     meta: Meta,
-}
-
-#[derive(Serialize)]
-struct Meta {
-    page: usize,
-    limit: usize,
-    /// Clients of the node, connected or kept. Left out of a search, as EMQX does: nobody counts those that fit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    hasnext: bool,
 }
 
 /// A client as EMQX's API has it, and `shard`.

@@ -10,6 +10,7 @@ mod clients;
 mod health;
 mod metrics;
 mod moment;
+mod paging;
 mod publish;
 mod refusal;
 mod retainer;

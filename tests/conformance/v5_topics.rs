@@ -3,6 +3,27 @@
 use crate::notation::long;
 use crate::server::Server;
 
+/// Levels that look alike and are not: composed and decomposed, upper and lower case, empty levels, spaces, escapes, zero
+/// width.
+pub const LOOKALIKES: [&str; 16] = [
+    "é",
+    "e\u{301}",
+    "É",
+    "E",
+    "e",
+    "e/",
+    "/e",
+    "e//",
+    "e ",
+    " e",
+    "%65",
+    "e\u{200b}",
+    "\u{feff}e",
+    "ｅ",
+    "\u{212b}",
+    "Å",
+];
+
 #[test]
 fn mqtt_4_7_0_1_a_topic_name_with_a_wildcard_is_refused() {
     let server = Server::shared();
@@ -193,28 +214,9 @@ fn mqtt_4_7_3_3_names_and_filters_have_up_to_65535_bytes() {
 fn mqtt_4_7_3_4_names_and_filters_are_compared_as_they_are() {
     let server = Server::shared();
     let mut client = server.v5("c-4.7.3-4");
-    // Composed and decomposed, upper and lower case, empty levels, spaces, escapes, zero width.
-    let topics = [
-        "é",
-        "e\u{301}",
-        "É",
-        "E",
-        "e",
-        "e/",
-        "/e",
-        "e//",
-        "e ",
-        " e",
-        "%65",
-        "e\u{200b}",
-        "\u{feff}e",
-        "ｅ",
-        "\u{212b}",
-        "Å",
-    ];
-    for topic in topics {
+    for topic in LOOKALIKES {
         client.exchange(&format!("82 <0001 <> 'c-4.7.3-4/{topic}' 00>"), "90 <0001 <> 00>");
-        let sent: String = topics
+        let sent: String = LOOKALIKES
             .iter()
             .map(|one| format!("30 <'c-4.7.3-4/{one}' <> `{one}`>"))
             .collect();

@@ -102,12 +102,7 @@ impl Engine {
             return self.fail(id, ReasonCode::QuotaExceeded, CloseReason::QuotaExceeded, actions);
         }
         let Some(data) = self.data(properties) else {
-            return self.fail(
-                id,
-                ReasonCode::NotAuthorized,
-                CloseReason::AuthenticationFailed,
-                actions,
-            );
+            return self.fail_proof(id, actions);
         };
         let idle_timeout_ms = self.mqtt_settings(id).idle_timeout_ms;
         let authentication = self.authentication(id);
@@ -197,17 +192,18 @@ impl Engine {
 
     fn go_on(&mut self, id: ConnectionId, properties: Properties<'_>, actions: &mut Actions) -> Flow {
         let Some(data) = self.data(properties) else {
-            return self.fail(
-                id,
-                ReasonCode::NotAuthorized,
-                CloseReason::AuthenticationFailed,
-                actions,
-            );
+            return self.fail_proof(id, actions);
         };
         self.authentication(id).turn = Turn::Asked;
         let step = Step::Continue { data };
         actions.asks.push(Ask { connection: id, step });
         Flow::Next
+    }
+
+    /// The client has not proved who it is, or said too much.
+    fn fail_proof(&mut self, id: ConnectionId, actions: &mut Actions) -> Flow {
+        let (code, reason) = (ReasonCode::NotAuthorized, CloseReason::AuthenticationFailed);
+        self.fail(id, code, reason, actions)
     }
 
     /// Ends a connection because of its exchange: before CONNACK with that, after it with DISCONNECT [MQTT-4.12.0-4].
@@ -238,12 +234,7 @@ impl Engine {
             Answer::Accepted { username, data } => self.accepted(id, &username, &data, actions),
             Answer::Refused => {
                 self.over(id);
-                self.fail(
-                    id,
-                    ReasonCode::NotAuthorized,
-                    CloseReason::AuthenticationFailed,
-                    actions,
-                );
+                self.fail_proof(id, actions);
             }
             Answer::Busy => {
                 self.over(id);
