@@ -176,7 +176,10 @@ impl Node {
         if hand_overs.iter().any(|one| one.connection == connection) {
             return;
         }
-        client.view.wrote(bytes, !client.is_paused);
+        // Of what it has not read yet it may guess the packet ids.
+        let has_read =
+            client.in_flight.is_empty() && self.shards[shard].actions.outbox(connection).backlog() == 0;
+        client.view.wrote(bytes, !client.is_paused && has_read);
         self.feed(shard, Input::Received { connection, bytes });
     }
 

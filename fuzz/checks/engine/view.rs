@@ -80,7 +80,8 @@ impl View {
         self.hello.is_some()
     }
 
-    /// The client writes. `at_once`: the server handles it now, and nothing else with it.
+    /// The client writes. `at_once`: the server handles it now, and nothing else with it, and has sent nothing that the client
+    /// has not read.
     pub fn wrote(&mut self, bytes: &[u8], at_once: bool) {
         let Some(mut up) = self.up.take().filter(|_| !self.is_private) else {
             return;
