@@ -288,13 +288,21 @@ mod tests {
 
     #[test]
     fn waiting_for_a_cpu_is_counted() {
+        use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
         if !std::path::Path::new("/proc/thread-self/schedstat").exists() {
             return;
         }
         let busy = 2 * std::thread::available_parallelism().map_or(1, usize::from);
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        // All go on until each has waited: the last one alone would wait for nobody.
+        let waited = AtomicUsize::new(0);
         let waits = || {
-            while thread_cpu_wait() < Duration::from_millis(1) {
+            let mut counted = false;
+            while waited.load(Relaxed) < busy {
+                if !counted && thread_cpu_wait() >= Duration::from_millis(1) {
+                    waited.fetch_add(1, Relaxed);
+                    counted = true;
+                }
                 assert!(
                     std::time::Instant::now() < deadline,
                     "{busy} busy threads never wait"
