@@ -33,6 +33,9 @@ pub struct Limits {
     /// How often members of a shared subscription give one message back as they leave or lose their connection. At it the
     /// message stays with the member that has it, and is dropped when that one leaves.
     pub shared_returns: u8,
+    /// Shared and exclusive subscriptions of one session, because leaving a group may cost a walk through its queue. At it
+    /// SUBACK 0x97.
+    pub group_subscriptions: usize,
     /// Levels in a topic name or filter. Beyond: refused (SUBACK 0x8F, publish 0x90), bounds the work of a match.
     pub topic_levels: usize,
     /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
@@ -78,6 +81,7 @@ impl Default for Limits {
             receive_maximum: 1_024,
             subscriptions: 10_000,
             subscription_bytes: 2 << 20,
+            group_subscriptions: 256,
             shared_returns: 16,
             topic_levels: 128,
             sessions: 2_000_000,

@@ -214,6 +214,18 @@ pub enum SharedStrategy {
     Local,
 }
 
+impl SharedStrategy {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Random,
+        Self::RoundRobin,
+        Self::Sticky,
+        Self::HashClientId,
+        Self::HashTopic,
+        Self::Local,
+    ];
+}
+
 impl Default for Broker {
     fn default() -> Self {
         Self {

@@ -62,7 +62,8 @@ impl Engine {
         if let Some(share) = known {
             return self.subscribe_again(id, share, subscription);
         }
-        if self.has_no_room(session, name.len()) {
+        let held = session.shares.as_ref().map_or(0, |shares| shares.len());
+        if held >= self.settings.limits.group_subscriptions || self.has_no_room(session, name.len()) {
             return Err(ReasonCode::QuotaExceeded);
         }
         let home = self.placement.home(name.as_bytes());

@@ -245,6 +245,8 @@ section!(Limits {
         "Bytes of the filters of one session. As for subscriptions.";
     shared_returns => shared_returns: number(1..=100),
         "Times that members of a $share group give one message back as they leave. At it one keeps it, and it ends with that.";
+    group_subscriptions => group_subscriptions: number(1..=10_000_000),
+        "$share, $queue and $exclusive ones of one session; leaving one may cost a walk through its queue. At it SUBACK 0x97.";
     topic_levels => topic_levels: number(1..=65_535), "In a topic or filter; bounds the work of a match.";
     sessions => sessions: number(1..=100_000_000), "On one shard, connected or kept. At it CONNACK 0x97.";
     exchanges => exchanges: number(1..=1_000_000),

@@ -21,15 +21,6 @@ pub const PRIVATE: ListenerId = ListenerId(1);
 /// Seconds that a session is kept at most.
 pub const EXPIRY_MAX_S: u32 = 600;
 
-const STRATEGIES: &[SharedStrategy] = &[
-    SharedStrategy::Random,
-    SharedStrategy::RoundRobin,
-    SharedStrategy::Sticky,
-    SharedStrategy::HashClientId,
-    SharedStrategy::HashTopic,
-    SharedStrategy::Local,
-];
-
 /// A run before it starts.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -221,7 +212,7 @@ fn settings(
         ],
         limits: limits(random, tight),
         broker: Broker {
-            shared_subscription_strategy: *random.pick(STRATEGIES),
+            shared_subscription_strategy: *random.pick(&SharedStrategy::ALL),
             ..Broker::default()
         },
         ..Settings::default()

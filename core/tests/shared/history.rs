@@ -12,15 +12,6 @@ use std::collections::BTreeMap;
 const SEEDS: [u64; 0] = [];
 const CLIENTS: usize = 4;
 const STEPS: usize = 160;
-const STRATEGIES: [SharedStrategy; 6] = [
-    SharedStrategy::Random,
-    SharedStrategy::RoundRobin,
-    SharedStrategy::Sticky,
-    SharedStrategy::HashClientId,
-    SharedStrategy::HashTopic,
-    SharedStrategy::Local,
-];
-
 /// SplitMix64.
 struct Random(u64);
 
@@ -63,7 +54,7 @@ impl History {
         let mut random = Random(seed);
         let shards = 1 + random.below(3) as u16;
         let mut settings = settings(shards);
-        settings.broker.shared_subscription_strategy = STRATEGIES[random.below(6)];
+        settings.broker.shared_subscription_strategy = SharedStrategy::ALL[random.below(6)];
         settings.limits.shared_returns = 100;
         settings.limits.inflight = 1 + random.below(8) as u16;
         let mut node = Node::with(settings);

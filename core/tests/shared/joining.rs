@@ -214,3 +214,18 @@ fn a_rewritten_filter_is_the_groups_and_ends_by_the_name_that_the_client_knows()
         assert_nothing_left(&mut node);
     }
 }
+
+#[test]
+fn a_session_is_in_as_many_groups_as_its_limit_says_and_no_more() {
+    let mut settings = settings(2);
+    settings.limits.group_subscriptions = 2;
+    let mut node = Node::with(settings);
+    let peer = node.connect(0, Hello::new(V5, "c"));
+    let filters = ["$share/g/a", "$exclusive/b", "$queue/c", "$share/g/a", "d"];
+    let first = subscribe_all(&mut node, peer, V5, &filters);
+    assert_eq!(first, ["suback #9 [01, 01, 97, 01, 01]"]);
+    unsubscribe(&mut node, peer, V5, "$share/g/a");
+    node.take(peer);
+    let again = subscribe_all(&mut node, peer, V5, &["$queue/c", "$share/g/a"]);
+    assert_eq!(again, ["suback #9 [01, 97]"]);
+}

@@ -27,15 +27,6 @@ fn ask(strategy: SharedStrategy, number: u64) -> Ask {
     }
 }
 
-const STRATEGIES: [SharedStrategy; 6] = [
-    SharedStrategy::Random,
-    SharedStrategy::RoundRobin,
-    SharedStrategy::Sticky,
-    SharedStrategy::HashClientId,
-    SharedStrategy::HashTopic,
-    SharedStrategy::Local,
-];
-
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Join,
@@ -102,7 +93,7 @@ proptest! {
     #[test]
     fn whoever_is_picked_asked_back_or_counted_is_what_a_naive_list_says(
         steps in prop::collection::vec(step(), 1..120),
-        strategy in 0..STRATEGIES.len(),
+        strategy in 0..SharedStrategy::ALL.len(),
     ) {
         let (mut members, mut naive) = (members(), Naive::default());
         for (step, shard, session) in steps {
@@ -128,7 +119,7 @@ proptest! {
                     prop_assert!(members.stand(stale, Standing::Online).is_empty());
                 }
                 (Step::Pick(number, can_wait), _) => {
-                    let ask = Ask { can_wait, ..ask(STRATEGIES[strategy], number) };
+                    let ask = Ask { can_wait, ..ask(SharedStrategy::ALL[strategy], number) };
                     let expected = match (naive.count(Standing::Online), naive.count(Standing::Kept)) {
                         (1.., _) => Some(Standing::Online),
                         (0, 1..) if can_wait => Some(Standing::Kept),
