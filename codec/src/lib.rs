@@ -4,6 +4,7 @@
 //! appends to the caller's `Vec<u8>`. Knows nothing of sessions, sockets or time. No input may reach a panic.
 #![forbid(unsafe_code)]
 
+pub mod adapter;
 pub mod mqtt;
 pub mod private;
 pub mod topic;
