@@ -280,6 +280,8 @@ pub enum Kind {
     TooLarge,
     /// A version of the protocol that is not spoken.
     Version,
+    /// Wrong credentials, where the adapter itself checks them.
+    Credentials,
     /// The adapter itself failed: a trap, a deadline, too much memory.
     Failed,
 }

@@ -134,6 +134,7 @@ impl Adapter for Emq {
                 | Kind::Malformed
                 | Kind::Checksum
                 | Kind::TooLarge
+                | Kind::Credentials
                 | Kind::Failed,
             ) => return,
         };
