@@ -8,6 +8,7 @@
 //! when [`Adapter::answer`] says so, because a publish may have to wait for room on another shard.
 
 pub mod emq;
+pub mod jt808;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
