@@ -7,6 +7,7 @@
 //! The invariant: [`Adapter::read`] may be called again for bytes that it has reported on. What it reports is done only
 //! when [`Adapter::answer`] says so, because a publish may have to wait for room on another shard.
 
+pub mod described;
 pub mod emq;
 pub mod jt808;
 
