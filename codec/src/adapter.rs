@@ -232,6 +232,8 @@ pub enum Tail {
     Nothing,
     /// The payload as it is, which the engine need not copy when it is large.
     Payload,
+    /// Nothing, and the device will not acknowledge it: it is delivered, though it has a number.
+    Settled,
 }
 
 /// Why a message is not delivered.
