@@ -174,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn nodelay_is_as_the_listener_says() {
+        for nodelay in [true, false] {
+            let asked = Bind { nodelay, ..local() };
+            let (address, listeners) = bind("emqtcp", &asked, &[None]).unwrap();
+            let _client = TcpStream::connect(address).unwrap();
+            let (socket, _) = listeners[0].accept().unwrap();
+            assert_eq!(socket.nodelay().unwrap(), nodelay);
+        }
+    }
+
+    #[test]
     fn a_port_that_is_taken_is_refused_even_when_it_is_shared() {
         let (address, _listeners) = bind("mqtt", &local(), &[None; 2]).unwrap();
         let mut again = local();
