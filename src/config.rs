@@ -26,8 +26,9 @@ use crate::authority::{Desk, Method};
 use crate::cores;
 use crate::scram::{LoadError, Scram};
 use extras::{AutoSubscriptions, Rewrite};
+use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{Broker, Delayed, Flapping, Mqtt, PrivateTcp, Protocol};
+use ringwire_core::settings::{Broker, Delayed, Device, Flapping, Mqtt, Protocol};
 use ringwire_shard::{Bind, Core};
 use schema::{Admin, Admission, Node, Shard, Socket};
 use std::collections::BTreeMap;
@@ -58,7 +59,27 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub socket: Socket,
-    pub protocol: Protocol,
+    pub spoken: Spoken,
+}
+
+/// What is spoken on a listener, with the keys of its type.
+#[derive(Clone, Debug)]
+pub enum Spoken {
+    Mqtt(Mqtt),
+    EmqTcp(EmqTcp, Device),
+}
+
+impl Spoken {
+    /// What the engine is told.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Mqtt(mqtt) => Protocol::Mqtt(mqtt.clone()),
+            Self::EmqTcp(emq, device) => Protocol::Device(Device {
+                adapter: Arc::new(*emq),
+                ..device.clone()
+            }),
+        }
+    }
 }
 
 /// The types of listeners, by their word in `type`. A listener named so has this type unless it says another.
@@ -67,20 +88,20 @@ pub const TYPES: [&str; 2] = ["mqtt", "emqtcp"];
 impl Listener {
     /// The defaults of a type; `None` for a word that is not in [`TYPES`].
     pub fn of_type(word: &str) -> Option<Self> {
-        let (port, protocol) = match word {
-            "mqtt" => (1_883, Protocol::Mqtt(Mqtt::default())),
-            "emqtcp" => (8_090, Protocol::PrivateTcp(PrivateTcp::default())),
+        let (port, spoken) = match word {
+            "mqtt" => (1_883, Spoken::Mqtt(Mqtt::default())),
+            "emqtcp" => (8_090, Spoken::EmqTcp(EmqTcp::default(), Device::default())),
             _ => return None,
         };
         let socket = Socket::new(SocketAddr::from(([127, 0, 0, 1], port)));
-        Some(Self { socket, protocol })
+        Some(Self { socket, spoken })
     }
 
     /// Its word in `type`, which is also the scheme of its address.
     pub fn type_word(&self) -> &'static str {
-        match self.protocol {
-            Protocol::Mqtt(_) => TYPES[0],
-            Protocol::PrivateTcp(_) => TYPES[1],
+        match self.spoken {
+            Spoken::Mqtt(_) => TYPES[0],
+            Spoken::EmqTcp(..) => TYPES[1],
         }
     }
 }
@@ -174,9 +195,9 @@ impl Config {
             .map(Scram::open)
             .transpose()?;
         let methods: Vec<Box<dyn Method>> = scram.map(|scram| Box::new(scram) as _).into_iter().collect();
-        let patience_ms = self.enabled().map(|(_, listener)| match &listener.protocol {
-            Protocol::Mqtt(mqtt) => mqtt.idle_timeout_ms,
-            Protocol::PrivateTcp(_) => 0,
+        let patience_ms = self.enabled().map(|(_, listener)| match &listener.spoken {
+            Spoken::Mqtt(mqtt) => mqtt.idle_timeout_ms,
+            Spoken::EmqTcp(..) => 0,
         });
         Ok(Desk {
             methods: methods.into(),
@@ -196,6 +217,6 @@ fn engine_listener((name, listener): (&String, &Listener)) -> ringwire_core::set
     ringwire_core::settings::Listener {
         name: name.clone(),
         max_connections: listener.socket.max_connections,
-        protocol: listener.protocol.clone(),
+        protocol: listener.spoken.protocol(),
     }
 }

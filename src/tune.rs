@@ -17,11 +17,10 @@ mod tcp;
 mod tests;
 
 use crate::command::Options;
-use crate::config::Config;
+use crate::config::{Config, Spoken};
 use clap::Args;
 use finding::{Finding, Verdict};
 use host::Host;
-use ringwire_core::settings::Protocol;
 use ringwire_shard::Core;
 use std::path::Path;
 
@@ -65,7 +64,7 @@ impl Plan {
                 .unwrap_or(0),
             caps_keepalive: config
                 .enabled()
-                .all(|(_, listener)| caps_keepalive(&listener.protocol)),
+                .all(|(_, listener)| caps_keepalive(&listener.spoken)),
         }
     }
 
@@ -79,10 +78,10 @@ impl Plan {
 }
 
 /// Whether a client that asks for no keep alive gets one all the same; 3.x clients of MQTT cannot be told.
-fn caps_keepalive(protocol: &Protocol) -> bool {
-    match protocol {
-        Protocol::Mqtt(mqtt) => mqtt.max_keepalive_s > 0,
-        Protocol::PrivateTcp(private) => private.default_keepalive_s > 0,
+fn caps_keepalive(spoken: &Spoken) -> bool {
+    match spoken {
+        Spoken::Mqtt(mqtt) => mqtt.max_keepalive_s > 0,
+        Spoken::EmqTcp(_, device) => device.default_keepalive_s > 0,
     }
 }
 

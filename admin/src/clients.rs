@@ -57,7 +57,7 @@ pub(crate) struct Row {
     ip_address: Option<String>,
     port: Option<u16>,
     listener: String,
-    proto_name: &'static str,
+    proto_name: String,
     proto_ver: u8,
     keepalive: u16,
     clean_start: bool,

@@ -143,6 +143,7 @@ fn engine_series(stats: &Stats) -> Vec<Series> {
         messages_delayed: counter "messages_delayed", "Messages of $delayed/... that came to wait.";
         retained_expired: counter "retained_expired", "Retained messages removed because their time had passed.";
         connections: gauge "connections_count", "Connections as of now.";
+        adapters: gauge "adapters_count", "Adapters of private protocols at work, replaced ones with connections too.";
         sessions: gauge "sessions_count", "Sessions as of now, connected or kept.";
         subscriptions: gauge "subscriptions_count", "Subscriptions as of now.";
         groups: gauge "shared_groups_count", "Groups of $share subscriptions, and claimed topics, as of now.";

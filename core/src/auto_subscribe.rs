@@ -45,7 +45,7 @@ impl AutoSubscription {
     fn options_for(&self, wire: Wire) -> SubscriptionOptions {
         match wire {
             Wire::V5 => self.options,
-            Wire::Greeting | Wire::V31 | Wire::V311 | Wire::Private => SubscriptionOptions {
+            Wire::Greeting | Wire::V31 | Wire::V311 | Wire::Device => SubscriptionOptions {
                 qos: self.options.qos,
                 no_local: false,
                 retain_as_published: false,

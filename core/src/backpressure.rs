@@ -4,13 +4,13 @@
 //! PUBACK or PUBREC: its own send quota stops it (5.0 section 4.9), and everything else that it sends is handled as ever,
 //! its own acknowledgements above all, so that two clients who publish to each other cannot block. When half of that
 //! waits, all acknowledgements leave, in order. A client that sends on regardless, with more than `receive_maximum`
-//! publishes unacknowledged, is not read until then.
+//! publishes unacknowledged, is not read until then. Nor is a device with a private protocol, which has nothing to wait for.
 //!
 //! Bounded in time on both sides, so that a reader that reads nothing stops nobody: acknowledgements wait for at most
 //! `backpressure_timeout_ms`, and a subscriber that took fewer than `backpressure_messages` in such a time slows nobody in
 //! the next.
 
-use crate::connection::{Wire, held};
+use crate::connection::held;
 use crate::session::queue::Queue;
 use crate::timers::Timer;
 use crate::wheel::TimerId;
@@ -148,8 +148,7 @@ impl Engine {
         }
     }
 
-    /// A session, here or on another shard, is behind with what a client of this shard publishes. A private device has no
-    /// acknowledgements that could wait.
+    /// A session, here or on another shard, is behind with what a client of this shard publishes.
     pub(crate) fn slow_down(&mut self, publisher: &[u8]) {
         let Some(id) = self.connection_of(publisher) else {
             return;
@@ -159,9 +158,6 @@ impl Engine {
             .connections
             .get_mut(id)
             .expect("a session's connection is live");
-        if connection.wire == Wire::Private {
-            return;
-        }
         let deferred = connection.deferred.get_or_insert_with(|| {
             Box::new(Deferred {
                 bytes: Vec::new(),
@@ -224,6 +220,14 @@ impl Engine {
         true
     }
 
+    /// A device has no acknowledgements that could wait: while it is slowed down it is not read.
+    pub(crate) fn hold_if_slowed(&mut self, id: ConnectionId, actions: &mut Actions) {
+        let deferred = self.connections.get(id).and_then(|c| c.deferred.as_ref());
+        if deferred.is_some_and(|deferred| deferred.timer.is_some()) {
+            self.hold(id, held::SLOW, actions);
+        }
+    }
+
     /// A publisher is not slowed down any more: its acknowledgements leave.
     pub(crate) fn acknowledge_deferred(&mut self, id: ConnectionId, actions: &mut Actions) {
         self.send_deferred(id, actions);
@@ -244,11 +248,11 @@ impl Engine {
         };
         let packets = std::mem::take(&mut deferred.packets);
         let bytes = std::mem::take(&mut deferred.bytes);
-        if packets == 0 {
-            return;
-        }
         if connection.held & held::SLOW != 0 {
             self.eased.push_back(id);
+        }
+        if packets == 0 {
+            return;
         }
         actions.send(id).buffer.extend_from_slice(&bytes);
         self.stats.bytes_sent += bytes.len() as u64;

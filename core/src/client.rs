@@ -26,8 +26,8 @@ pub struct Client {
     pub connected: bool,
     pub peer: Option<SocketAddr>,
     pub listener: String,
-    /// "MQTT" or "private-tcp".
-    pub proto_name: &'static str,
+    /// "MQTT", or the name of a device's protocol: "private-tcp", "jt808", ...
+    pub proto_name: String,
     pub proto_ver: u8,
     /// Seconds.
     pub keepalive: u16,

@@ -90,6 +90,10 @@ impl Engine {
         };
         self.sharing.joining.remove(&id);
         self.disarm(connection.timer);
+        if let Some(speech) = connection.speech {
+            self.adapters.close(speech);
+        }
+        self.disarm(connection.unacknowledged.as_ref().and_then(|waits| waits.timer));
         self.disarm(connection.deferred.as_ref().and_then(|deferred| deferred.timer));
         self.abandon(id, connection.authentication.as_deref(), actions);
         self.on_listener[connection.listener.index()] -= 1;
@@ -225,6 +229,8 @@ fn reason_code(reason: CloseReason) -> Option<ReasonCode> {
         | CloseReason::UnsupportedVersion
         | CloseReason::InvalidClientId
         | CloseReason::IllegalFrame
+        | CloseReason::BadChecksum
+        | CloseReason::AdapterFailed
         | CloseReason::SlowConsumer => None,
         CloseReason::KeepaliveTimeout => Some(ReasonCode::KeepAliveTimeout),
         CloseReason::TakenOver => Some(ReasonCode::SessionTakenOver),

@@ -13,6 +13,7 @@ use crate::{
     Actions, Adoption, CloseReason, ConnectionId, Engine, HandOver, ListenerId, Note, ShardId, Time,
 };
 use bytes::Bytes;
+use ringwire_codec::adapter::Peer;
 use std::net::SocketAddr;
 
 /// Milliseconds that a connection from a banned address has for its greeting.
@@ -65,8 +66,14 @@ impl Engine {
         opened: Time,
         actions: &mut Actions,
     ) {
-        self.connections
-            .insert(id, Connection::new(id.generation, listener, peer, opened));
+        let mut connection = Connection::new(id.generation, listener, peer, opened);
+        // No listener has TLS yet, so nobody shows a certificate.
+        let other_end = Peer {
+            address: peer,
+            certificate: None,
+        };
+        connection.speech = self.adapters.open(listener, other_end);
+        self.connections.insert(id, connection);
         self.on_listener[listener.index()] += 1;
         if self.draining {
             self.close(id, CloseReason::ServerShuttingDown, String::new(), actions);
@@ -80,7 +87,7 @@ impl Engine {
         }
         let idle_timeout_ms = match &self.listener(listener).protocol {
             Protocol::Mqtt(mqtt) => mqtt.idle_timeout_ms,
-            Protocol::PrivateTcp(private) => private.idle_timeout_ms,
+            Protocol::Device(device) => device.idle_timeout_ms,
         };
         // It is told that it is banned if it says something; nobody waits for it.
         let idle_timeout_ms = match self.is_host_banned(id) {
@@ -111,6 +118,9 @@ impl Engine {
             return;
         };
         self.disarm(connection.timer);
+        if let Some(speech) = connection.speech {
+            self.adapters.close(speech);
+        }
         self.on_listener[connection.listener.index()] -= 1;
         self.stats.client_handed_over += 1;
         actions.hand_overs.push(HandOver {
@@ -233,11 +243,16 @@ impl Engine {
         connection.window_max = greeting.window_max;
         connection.packet_size_max = greeting.packet_size_max;
         self.stats.client_connected += 1;
+        let (peer, listener, speech) = (connection.peer, connection.listener, connection.speech);
+        let protocol = match speech {
+            None => greeting.wire.name().to_owned(),
+            Some(speech) => self.adapters.look(speech).title(),
+        };
         actions.note(Note::Connected {
             client_id: greeting.client_id.to_owned(),
-            peer: connection.peer,
-            listener: connection.listener,
-            protocol: greeting.wire.name(),
+            peer,
+            listener,
+            protocol,
             session_present,
         });
         self.arm_keepalive(id);

@@ -1,13 +1,13 @@
 //! A connection: what is known of one socket between its accept and its end.
 //!
-//! The seam of the protocols: `connection/mqtt.rs` and `connection/private.rs` turn bytes into the questions that
+//! The seam of the protocols: `connection/mqtt.rs` and `connection/device.rs` turn bytes into the questions that
 //! `connect.rs`, `publish.rs` and `subscribe.rs` answer, and write the answers in their own words. Small when idle: no
 //! buffer, no session state.
 
 pub(crate) mod aliases;
+pub(crate) mod device;
 pub(crate) mod inbox;
 pub(crate) mod mqtt;
-pub(crate) mod private;
 
 use self::mqtt::auth::Authentication;
 use crate::SessionId;
@@ -16,6 +16,8 @@ use crate::slots::Slots;
 use crate::wheel::TimerId;
 use crate::{ConnectionId, ListenerId, Time};
 use aliases::Aliases;
+use device::adapters::Speech;
+use device::down::Unacknowledged;
 use ringwire_codec::mqtt::{QoS, Version};
 use std::net::SocketAddr;
 
@@ -27,7 +29,7 @@ pub(crate) enum Wire {
     V31,
     V311,
     V5,
-    Private,
+    Device,
 }
 
 impl Wire {
@@ -35,38 +37,29 @@ impl Wire {
     pub(crate) fn version(self) -> Version {
         match self {
             Wire::V31 => Version::V31,
-            Wire::Greeting | Wire::V311 | Wire::Private => Version::V311,
+            Wire::Greeting | Wire::V311 | Wire::Device => Version::V311,
             Wire::V5 => Version::V5,
         }
     }
 
-    /// The protocol's name, for the operator.
-    pub(crate) fn protocol(self) -> &'static str {
-        match self {
-            Wire::Private => "private-tcp",
-            Wire::Greeting | Wire::V31 | Wire::V311 | Wire::V5 => "MQTT",
-        }
-    }
-
-    /// The protocol's version as it stands on the wire; 0 when none is known.
+    /// MQTT's version as it stands on the wire; 0 for a device, whose adapter has the number, and when none is known.
     pub(crate) fn number(self) -> u8 {
         match self {
-            Wire::Greeting => 0,
-            Wire::Private => 1,
+            Wire::Greeting | Wire::Device => 0,
             Wire::V31 => 3,
             Wire::V311 => 4,
             Wire::V5 => 5,
         }
     }
 
-    /// The name in notes.
+    /// MQTT's name in notes; a device's adapter has its own.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Wire::Greeting => "unknown",
             Wire::V31 => "mqtt 3.1",
             Wire::V311 => "mqtt 3.1.1",
             Wire::V5 => "mqtt 5.0",
-            Wire::Private => "private-tcp 1",
+            Wire::Device => "private",
         }
     }
 }
@@ -141,6 +134,10 @@ pub(crate) struct Connection {
     pub(crate) deferred: Option<Box<Deferred>>,
     /// Of a client that named a method of enhanced authentication.
     pub(crate) authentication: Option<Box<Authentication>>,
+    /// How a device speaks; `None` for an MQTT client.
+    pub(crate) speech: Option<Speech>,
+    /// What a device has not acknowledged.
+    pub(crate) unacknowledged: Option<Box<Unacknowledged>>,
     /// Bytes not handled yet: the front of a packet, or what waits while the connection is held.
     pub(crate) inbox: Vec<u8>,
     /// PUBLISH packets from and to the client.
@@ -171,6 +168,8 @@ impl Connection {
             aliases: None,
             deferred: None,
             authentication: None,
+            speech: None,
+            unacknowledged: None,
             inbox: Vec::new(),
             received: 0,
             sent: 0,

@@ -20,6 +20,7 @@ const ALIAS_BYTES: usize = 3;
 const ALIAS_BYTES_MAX: usize = ALIAS_BYTES + 2;
 
 /// What stands between a delivery and the wire.
+#[derive(Debug)]
 enum Way {
     /// Send, with this packet id (0 for none).
     Send(u16),
@@ -67,7 +68,7 @@ impl Engine {
             .connections
             .get_mut(id)
             .expect("a session's connection is live");
-        if connection.alias_max != 0 {
+        if connection.alias_max != 0 || connection.wire == Wire::Device {
             return false;
         }
         let size = self.scratch.frames.size(news, connection.wire, shape);
@@ -128,6 +129,20 @@ impl Engine {
             };
         };
         let connection = self.connections.get(id).expect("a session's connection is live");
+        if is_device {
+            let is_full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;
+            if is_full || !session.queue_is_empty() {
+                return Way::Queue;
+            }
+            if !connection.acknowledges() {
+                return Way::Send(0);
+            }
+            let window = session.window.get_or_insert_default();
+            if !window.has_room(connection.window_max) {
+                return Way::Queue;
+            }
+            return Way::Send(window.push(followed(outgoing(shape, news))));
+        }
         let size = match connection.alias_max {
             0 => self.scratch.frames.size(news, connection.wire, shape),
             _ => frame_size(news, connection.wire, shape),
@@ -136,7 +151,7 @@ impl Engine {
             return Way::Drop(DropReason::TooLarge);
         }
         let full = actions.outbox(id).backlog() > self.settings.limits.outbox_bytes;
-        if shape.qos == QoS::AtMostOnce && !patient && !is_device {
+        if shape.qos == QoS::AtMostOnce && !patient {
             let behind = (session.queue.as_ref()).is_some_and(|queue| queue.is_before_qos0());
             return match (full, behind) {
                 (true, _) => Way::Drop(DropReason::SlowConsumer),
@@ -147,7 +162,7 @@ impl Engine {
         if full || !session.queue_is_empty() {
             return Way::Queue;
         }
-        if shape.qos == QoS::AtMostOnce || connection.wire == Wire::Private {
+        if shape.qos == QoS::AtMostOnce {
             return Way::Send(0);
         }
         let window = session.window.get_or_insert_default();
@@ -172,6 +187,12 @@ impl Engine {
             .connections
             .get_mut(id)
             .expect("a session's connection is live");
+        if connection.wire == Wire::Device {
+            if let Err(reason) = self.send_to_device(id, (packet_id, false), news, actions) {
+                self.not_sent(to, packet_id, (reason, news.topic), actions);
+            }
+            return;
+        }
         if connection.alias_max != 0 {
             let own = Own {
                 packet_id,
@@ -192,7 +213,7 @@ impl Engine {
         self.count_sent(shape.qos, bytes);
     }
 
-    fn count_sent(&mut self, qos: QoS, bytes: usize) {
+    pub(crate) fn count_sent(&mut self, qos: QoS, bytes: usize) {
         self.stats.messages_sent += 1;
         self.stats.messages_qos_sent[qos as usize] += 1;
         self.stats.packets_sent += 1;
@@ -325,16 +346,8 @@ impl Engine {
             }
             Some(Resend::Publish(number, dup, outgoing)) => {
                 let outgoing = outgoing.clone();
-                if !self.send_kept(id, &outgoing, (number, dup), actions) {
-                    if let Some(window) = self
-                        .sessions
-                        .get_mut(to)
-                        .and_then(|session| session.window.as_mut())
-                    {
-                        window.forget(number);
-                    }
-                    let topic = outgoing.message.topic().to_owned();
-                    self.dropped(to, DropReason::TooLarge, &topic, actions);
+                if let Err(reason) = self.send_kept(id, &outgoing, (number, dup), actions) {
+                    self.not_sent(to, number, (reason, outgoing.message.topic()), actions);
                 }
                 true
             }
@@ -344,7 +357,8 @@ impl Engine {
     /// Sends the oldest message of the queue; false when none may be sent.
     fn dequeue_one(&mut self, to: SessionId, id: ConnectionId, actions: &mut Actions) -> bool {
         let connection = self.connections.get(id).expect("a session's connection is live");
-        let (wire, window_max) = (connection.wire, connection.window_max);
+        let window_max = connection.window_max;
+        let (is_device, follows) = (connection.wire == Wire::Device, connection.acknowledges());
         let Some(session) = self.sessions.get_mut(to) else {
             return false;
         };
@@ -355,7 +369,11 @@ impl Engine {
             self.drop_expired(to, actions);
             return true;
         }
-        let acknowledged = front.qos != QoS::AtMostOnce && wire != Wire::Private;
+        let acknowledged = if is_device {
+            follows
+        } else {
+            front.qos != QoS::AtMostOnce
+        };
         if acknowledged && !session.window.get_or_insert_default().has_room(window_max) {
             return false;
         }
@@ -364,23 +382,36 @@ impl Engine {
         };
         let mut number = 0;
         if acknowledged {
-            number = session.window.get_or_insert_default().push(outgoing.clone());
+            let sent = if is_device {
+                followed(outgoing.clone())
+            } else {
+                outgoing.clone()
+            };
+            number = session.window.get_or_insert_default().push(sent);
         }
         self.sessions.queued_bytes -= queue::cost(&outgoing);
         self.ease_if_caught_up(to, actions);
-        if !self.send_kept(id, &outgoing, (number, false), actions) {
-            if let Some(window) = self
-                .sessions
-                .get_mut(to)
-                .and_then(|session| session.window.as_mut())
-                && acknowledged
-            {
-                window.forget(number);
-            }
-            let topic = outgoing.message.topic().to_owned();
-            self.dropped(to, DropReason::TooLarge, &topic, actions);
+        if let Err(reason) = self.send_kept(id, &outgoing, (number, false), actions) {
+            self.not_sent(to, number, (reason, outgoing.message.topic()), actions);
         }
         true
+    }
+
+    /// A message cannot be sent to this client at all. `number`: 0 when it is not in the window.
+    fn not_sent(
+        &mut self,
+        to: SessionId,
+        number: u16,
+        (reason, topic): (DropReason, &str),
+        actions: &mut Actions,
+    ) {
+        let session = self.sessions.get_mut(to);
+        if let Some(window) = session.and_then(|session| session.window.as_mut())
+            && number != 0
+        {
+            window.forget(number);
+        }
+        self.dropped(to, reason, topic, actions);
     }
 
     /// The oldest message of a queue waited for longer than its publisher wants [MQTT-3.3.2-5].
@@ -395,15 +426,20 @@ impl Engine {
         self.dropped(to, DropReason::Expired, &topic, actions);
     }
 
-    /// Sends a message that waited; false when it is larger than the client takes.
+    /// Sends a message that waited, if the client takes it.
     fn send_kept(
         &mut self,
         id: ConnectionId,
         outgoing: &Outgoing,
         (packet_id, dup): (u16, bool),
         actions: &mut Actions,
-    ) -> bool {
+    ) -> Result<(), DropReason> {
         let mut news = News::shared(&outgoing.message, self.now);
+        let connection = self.connections.get(id).expect("the caller has looked at it");
+        if connection.wire == Wire::Device {
+            // What it was sent on an earlier connection it is not known to have been sent.
+            return self.send_to_device(id, (packet_id, false), &mut news, actions);
+        }
         let shape = Shape {
             qos: outgoing.qos,
             retain: outgoing.retain,
@@ -415,7 +451,10 @@ impl Engine {
             dup,
             said: Said::Plain,
         };
-        self.send_alone(id, (shape, own), &mut news, actions)
+        match self.send_alone(id, (shape, own), &mut news, actions) {
+            true => Ok(()),
+            false => Err(DropReason::TooLarge),
+        }
     }
 
     /// Sends a frame that no other client gets, its topic by an alias if the client allows that; false when it is larger
@@ -473,6 +512,12 @@ fn waits(session: &Session) -> bool {
 /// A session in which nothing waits holds no memory for waiting.
 fn release_memory(session: &mut Session) {
     session.queue = None;
+}
+
+/// A message that a device acknowledges: at least once, whatever QoS it was published with.
+fn followed(outgoing: Outgoing) -> Outgoing {
+    let qos = QoS::AtLeastOnce;
+    Outgoing { qos, ..outgoing }
 }
 
 fn outgoing(shape: Shape<'_>, news: &mut News<'_>) -> Outgoing {

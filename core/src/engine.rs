@@ -5,6 +5,7 @@
 
 use crate::auto_subscribe::AutoSubscription;
 use crate::bans::Bans;
+use crate::connection::device::adapters::Adapters;
 use crate::connection::{Connections, held};
 use crate::delayed::Delayed;
 use crate::flapping::Flaps;
@@ -37,6 +38,7 @@ pub struct Engine {
     /// Of the input at hand.
     pub(crate) now: Time,
     pub(crate) connections: Connections,
+    pub(crate) adapters: Adapters,
     /// Connections on each listener.
     pub(crate) on_listener: Vec<usize>,
     pub(crate) sessions: Sessions,
@@ -87,6 +89,7 @@ impl Engine {
             placement: Placement::new(settings.placement_key, settings.shards),
             now: Time::ZERO,
             connections: Connections::default(),
+            adapters: Adapters::new(&settings),
             on_listener: vec![0; settings.listeners.len()],
             sessions: Sessions::new(hasher(seed, 1)),
             index: Index::new(seed),
@@ -147,6 +150,7 @@ impl Engine {
             Input::Forget { topic } => drop(self.retained.remove(topic.as_bytes())),
             Input::Ban { ban } => self.ban_for_administrator(ban, actions),
             Input::Unban { who } => self.unban(who),
+            Input::Adapt { listener, adapter } => self.adapt(listener, &adapter),
             Input::Tick => self.tick(actions),
             Input::Drain => self.drain(actions),
         }
@@ -169,6 +173,7 @@ impl Engine {
         Stats {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
+            adapters: self.adapters.len() as u64,
             subscriptions: (self.index.subscriptions() - self.groups.shared() + self.sharing.held) as u64,
             shared_subscriptions: self.sharing.held as u64,
             groups: self.groups.len() as u64,

@@ -95,14 +95,15 @@ impl Engine {
 
     fn about_client(&self, session: &Session, connection: &Connection) -> Value {
         let start = &self.settings.start;
+        let (proto_name, proto_ver) = self.protocol_of(connection);
         json!({
             "clientid": String::from_utf8_lossy(&session.client_id),
             "username": session.username,
             "ipaddress": connection.peer.ip().to_string(),
             "sockport": start.ports.get(connection.listener.index()),
             "protocol": protocol(session),
-            "proto_name": connection.wire.protocol(),
-            "proto_ver": connection.wire.number(),
+            "proto_name": proto_name,
+            "proto_ver": proto_ver,
             "connected_at": start.unix_ms + connection.opened.as_millis(),
             "ts": self.unix_ms(),
         })

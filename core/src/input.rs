@@ -2,6 +2,7 @@
 
 use crate::bans::{Ban, Banned};
 use crate::{Adoption, Answer, ConnectionId, ListenerId, Message, Parcel, ShardId};
+use ringwire_codec::adapter::Blueprint;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -92,6 +93,14 @@ pub enum Input<'a> {
     Unban {
         /// Whose.
         who: &'a Banned,
+    },
+    /// From now on new connections of a device listener speak with an adapter of this. Its `fields` have what the listener's
+    /// up topic names; who is connected goes on as before.
+    Adapt {
+        /// A device listener.
+        listener: ListenerId,
+        /// What is spoken there.
+        adapter: Arc<dyn Blueprint>,
     },
     /// Time has passed: timers that are due fire. Sent at least when `Engine::next_wake` is reached.
     Tick,

@@ -36,6 +36,8 @@ pub struct Limits {
     /// Shared and exclusive subscriptions of one session, because leaving a group may cost a walk through its queue. At it
     /// SUBACK 0x97.
     pub group_subscriptions: usize,
+    /// Bytes that a device may send without a frame coming to its end. Beyond: closed, reason `packet_too_large`.
+    pub device_frame_bytes: usize,
     /// Levels in a topic name or filter. Beyond: refused (SUBACK 0x8F, publish 0x90), bounds the work of a match.
     pub topic_levels: usize,
     /// Sessions on one shard, connected or kept. At it CONNACK 0x97.
@@ -83,6 +85,7 @@ impl Default for Limits {
             subscription_bytes: 2 << 20,
             group_subscriptions: 256,
             shared_returns: 16,
+            device_frame_bytes: 1 << 20,
             topic_levels: 128,
             sessions: 2_000_000,
             exchanges: 1_000,

@@ -15,8 +15,8 @@ pub enum Note {
         peer: SocketAddr,
         /// Where.
         listener: ListenerId,
-        /// "mqtt 5.0", "private-tcp 1", ...
-        protocol: &'static str,
+        /// "mqtt 5.0", "private-tcp 1", "jt808", ...
+        protocol: String,
         /// A kept session was resumed.
         session_present: bool,
     },
@@ -31,6 +31,17 @@ pub enum Note {
         /// The named reason, also counted.
         reason: CloseReason,
         /// What exactly: for bytes that cannot be read the error, the offset and the first bytes in hex.
+        detail: String,
+    },
+    /// The first bytes of a device that cannot be read and were left out; the rest is only counted.
+    Unreadable {
+        /// Client id, empty before it was known.
+        client_id: String,
+        /// The other end.
+        peer: SocketAddr,
+        /// Where.
+        listener: ListenerId,
+        /// The error, the offset and the first bytes in hex.
         detail: String,
     },
     /// The first message of a connection or session that was dropped for this reason; the rest is only counted.

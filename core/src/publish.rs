@@ -42,7 +42,11 @@ pub(crate) struct Scratch {
     pub(crate) frames: Frames,
     /// Client id of the publisher at hand.
     publisher: Vec<u8>,
-    /// The topic of a private device's message.
+    /// What an adapter puts together for an event.
+    pub(crate) device: ringwire_codec::adapter::Scratch,
+    /// What an adapter answers.
+    pub(crate) answer: Vec<u8>,
+    /// The topic of a device's message.
     pub(crate) topic: String,
     /// Whose topic that is: it stays the same for as long as a connection lives.
     pub(crate) topic_of: Option<ConnectionId>,
@@ -55,6 +59,8 @@ impl Scratch {
             identifiers: Vec::new(),
             frames: Frames::new(limits.reference_bytes),
             publisher: Vec::new(),
+            device: Default::default(),
+            answer: Vec::new(),
             topic: String::new(),
             topic_of: None,
         }

@@ -54,6 +54,10 @@ reasons! {
         ProtocolError = "protocol_error",
         /// A private frame that only a server may send, of a reserved type, or with flags in strict mode.
         IllegalFrame = "illegal_frame",
+        /// A private frame with another checksum than its content has.
+        BadChecksum = "bad_checksum",
+        /// The adapter of a private protocol failed: a trap, a deadline, an event out of place.
+        AdapterFailed = "adapter_failed",
         /// Larger than the listener takes.
         PacketTooLarge = "packet_too_large",
         /// A protocol version that is not spoken.
@@ -122,6 +126,12 @@ reasons! {
         RetainedFull = "retained.dropped.quota_exceeded",
         /// Given back by a member of a shared subscription that nobody is a member of any more.
         GroupEnded = "delivery.dropped.group_ended",
+        /// It does not look like what the adapter of the device takes.
+        Unencodable = "delivery.dropped.unencodable",
+        /// A device did not acknowledge it, however often it was sent.
+        NotAcknowledged = "delivery.dropped.not_acknowledged",
+        /// Bytes of a device that cannot be read and were left out.
+        FrameUnreadable = "packets.frame.unreadable",
         /// Given back by members of a shared subscription more often than is allowed.
         ReturnedTooOften = "delivery.dropped.returned_too_often",
     }

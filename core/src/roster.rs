@@ -1,7 +1,6 @@
 //! The operator's view of clients: copies, made when asked, never on the way of a message.
 
 use crate::client::{Client, Held};
-use crate::connection::Wire;
 use crate::index::Subscription;
 use crate::session::Session;
 use crate::{Engine, Message, Time};
@@ -54,15 +53,16 @@ impl Engine {
 
     fn view(&self, session: &Session) -> Client {
         let connection = session.connection.and_then(|id| self.connections.get(id));
-        let wire = connection.map_or(Wire::Greeting, |connection| connection.wire);
+        let protocol = connection.map(|connection| self.protocol_of(connection));
+        let (proto_name, proto_ver) = protocol.unwrap_or_else(|| ("MQTT".to_owned(), 0));
         Client {
             clientid: String::from_utf8_lossy(&session.client_id).into_owned(),
             username: session.username.as_deref().map(str::to_owned),
             connected: connection.is_some(),
             peer: connection.map(|connection| connection.peer),
             listener: connection.map_or_else(String::new, |c| self.listener(c.listener).name.clone()),
-            proto_name: wire.protocol(),
-            proto_ver: wire.number(),
+            proto_name,
+            proto_ver,
             keepalive: connection.map_or(0, |connection| connection.keepalive_s),
             clean_start: session.clean_start,
             expiry_interval: session.expiry_s,

@@ -2,7 +2,12 @@
 
 use crate::access::Access;
 use crate::limits::Limits;
+use ringwire_codec::adapter::Blueprint;
+use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::QoS;
+use std::sync::Arc;
+
+pub use crate::connection::device::up::names_in_braces;
 
 /// An engine's settings.
 #[derive(Clone, Debug)]
@@ -81,7 +86,7 @@ pub struct Listener {
 #[allow(missing_docs)]
 pub enum Protocol {
     Mqtt(Mqtt),
-    PrivateTcp(PrivateTcp),
+    Device(Device),
 }
 
 /// Settings of an MQTT listener.
@@ -319,22 +324,18 @@ impl Default for Flapping {
     }
 }
 
-/// Settings of a private TCP listener: the keys of `emqx-tcp` and ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrivateTcp {
+/// Settings of a listener for devices with a private protocol: the keys of `emqx-tcp` and ours.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// What the devices speak.
+    pub adapter: Arc<dyn Blueprint>,
     /// Milliseconds from accept to a whole CONNECT; an absolute deadline.
     pub idle_timeout_ms: u64,
-    /// `%c` client id, `%u` username.
+    /// `%c` client id, `%u` username, `{NAME}` a field of the adapter.
     pub up_topic: String,
     /// As `up_topic`; empty: no subscription.
     pub dn_topic: String,
-    /// Payload bytes, up to 65,535.
-    pub max_packet_size: usize,
-    /// Takes `0x10` as CONNECT too.
-    pub accept_version_0: bool,
-    /// Non-zero flags on DATATRANS, PING and DISCONNECT close.
-    pub strict: bool,
-    /// A `/` in a client id is allowed.
+    /// A `/` is allowed in a client id, and in what stands for a field of an up topic.
     pub allow_slash: bool,
     /// Put before each client id, for a namespace apart from MQTT's; `%c`, rules and the client list have it too. Empty:
     /// one namespace.
@@ -355,6 +356,11 @@ pub struct PrivateTcp {
     pub overflow: Overflow,
     /// What happens to the connection when an access rule forbids an up message.
     pub acl_deny_action: AclDenyAction,
+    /// Milliseconds after which a message that the device should acknowledge, and has not, is sent again; for protocols that
+    /// have acknowledgements. At least 1.
+    pub retry_interval_ms: u64,
+    /// How often it is sent again before it is dropped, reason `delivery.dropped.not_acknowledged`.
+    pub retry_max: u8,
 }
 
 /// What gives way when a device's queue is full.
@@ -374,15 +380,13 @@ pub enum AclDenyAction {
     Disconnect,
 }
 
-impl Default for PrivateTcp {
+impl Default for Device {
     fn default() -> Self {
         Self {
+            adapter: Arc::new(EmqTcp::default()),
             idle_timeout_ms: 15_000,
             up_topic: "tcp/%c/up".to_owned(),
             dn_topic: "tcp/%c/dn".to_owned(),
-            max_packet_size: 65_535,
-            accept_version_0: false,
-            strict: false,
             allow_slash: false,
             client_id_prefix: String::new(),
             max_keepalive_s: 0,
@@ -393,6 +397,8 @@ impl Default for PrivateTcp {
             session_expiry_s: 0,
             overflow: Overflow::DropOldest,
             acl_deny_action: AclDenyAction::Ignore,
+            retry_interval_ms: 8_000,
+            retry_max: 3,
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct Stats {
     // Gauges.
     pub connections: u64,
     pub sessions: u64,
+    /// Adapters of private protocols: one for each device listener, and those of before that connections still use.
+    pub adapters: u64,
     pub subscriptions: u64,
     /// Of them, those to groups.
     pub shared_subscriptions: u64,

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Deferred(ConnectionId),
     /// An established client proves anew who it is.
     Authentication(ConnectionId),
+    /// What a device has not acknowledged.
+    Unacknowledged(ConnectionId),
     /// A message that waits: its slot.
     Delayed(u32),
     /// Retained messages that expire.
@@ -75,6 +77,7 @@ impl Engine {
                 Timer::Session(id) => self.session_due(id, actions),
                 Timer::Deferred(id) => self.deferred_due(id, actions),
                 Timer::Authentication(id) => self.authentication_due(id, actions),
+                Timer::Unacknowledged(id) => self.unacknowledged_due(id, actions),
                 Timer::Bans => self.bans_due(),
                 Timer::Delayed(slot) => self.delayed_due(slot, actions),
                 Timer::Retained => self.retained_due(),
@@ -90,7 +93,7 @@ impl Engine {
         connection.timer = None;
         if connection.session.is_none() {
             let detail = match connection.wire {
-                Wire::Greeting | Wire::Private => "no whole CONNECT",
+                Wire::Greeting | Wire::Device => "no whole CONNECT",
                 Wire::V31 | Wire::V311 | Wire::V5 => "authentication took too long",
             };
             let detail = detail.to_owned();

@@ -5,7 +5,7 @@ mod node;
 use node::{Hello, Node, Peer, settings};
 use ringwire_codec::mqtt::Version;
 use ringwire_core::bans::{Ban, BanObjection, Banned};
-use ringwire_core::settings::{Flapping, Listener, PrivateTcp, Protocol};
+use ringwire_core::settings::{Device, Flapping, Listener, Protocol};
 use ringwire_core::{CloseReason, Input, ListenerId, Note, Settings};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn two_protocols() -> Settings {
     settings.listeners.push(Listener {
         name: "device".into(),
         max_connections: 100,
-        protocol: Protocol::PrivateTcp(PrivateTcp::default()),
+        protocol: Protocol::Device(Device::default()),
     });
     settings
 }

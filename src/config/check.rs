@@ -2,13 +2,13 @@
 //!
 //! The conditions are used by the schema's rows; [`between`] runs once, on a configuration whose keys are all read.
 
-use super::TYPES;
 use super::mistake::{Mistake, Place};
 use super::walk::Walk;
+use super::{Spoken, TYPES};
 use crate::scram::LoadError;
 use ringwire_codec::topic;
 use ringwire_core::access::{Rule, User};
-use ringwire_core::settings::{AutoSubscribe, Protocol, RewriteRule};
+use ringwire_core::settings::{AutoSubscribe, RewriteRule};
 use std::net::SocketAddr;
 
 type Check = Result<(), String>;
@@ -247,7 +247,7 @@ fn credentials(walk: &Walk<'_>, found: &mut Vec<Mistake>) {
 fn packets(walk: &Walk<'_>, found: &mut Vec<Mistake>) {
     let queue = walk.config.limits.queue_bytes;
     for (name, listener) in walk.config.enabled() {
-        let Protocol::Mqtt(mqtt) = &listener.protocol else {
+        let Spoken::Mqtt(mqtt) = &listener.spoken else {
             continue;
         };
         let keys = [

@@ -2,18 +2,19 @@
 //!
 //! A new key is one row here. `ringwire.example.toml` is written from these rows, and a test compares them.
 
-use super::Listener;
 use super::check::{filter, level, loopback, name, rule, up_topic, user};
 use super::form::{
     Address, Checked, Cpus, Flag, Form, List, Or, Path, Table, Text, Value, Word, Wrong, microseconds,
     milliseconds, number, power_of_two, seconds, size,
 };
 use super::section::{Key, Section, section};
+use super::{Listener, Spoken};
+use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::access::{Access, Operation, Rule, User};
 use ringwire_core::interest::SHARDS_MAX;
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{AclDenyAction, Announced, Mqtt, Overflow, PrivateTcp, Protocol};
+use ringwire_core::settings::{AclDenyAction, Announced, Device, Mqtt, Overflow};
 use ringwire_shard::{Bind, Core, HugePages};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -124,17 +125,20 @@ section!(Socket {
 impl Section for Listener {
     fn keys(&self) -> Vec<Key> {
         let mut keys = self.socket.keys();
-        keys.append(&mut match &self.protocol {
-            Protocol::Mqtt(mqtt) => mqtt.keys(),
-            Protocol::PrivateTcp(private) => private.keys(),
-        });
+        match &self.spoken {
+            Spoken::Mqtt(mqtt) => keys.append(&mut mqtt.keys()),
+            Spoken::EmqTcp(emq, device) => {
+                keys.append(&mut emq.keys());
+                keys.append(&mut device.keys());
+            }
+        }
         keys
     }
 
     fn set(&mut self, name: &str, value: &Value<'_>, wrong: &mut Vec<Wrong>) -> bool {
-        let own = match &mut self.protocol {
-            Protocol::Mqtt(mqtt) => mqtt.set(name, value, wrong),
-            Protocol::PrivateTcp(private) => private.set(name, value, wrong),
+        let own = match &mut self.spoken {
+            Spoken::Mqtt(mqtt) => mqtt.set(name, value, wrong),
+            Spoken::EmqTcp(emq, device) => emq.set(name, value, wrong) || device.set(name, value, wrong),
         };
         own || self.socket.set(name, value, wrong)
     }
@@ -200,19 +204,22 @@ const DENY: Word<AclDenyAction> = Word(&[
     ("\"disconnect\"", AclDenyAction::Disconnect),
 ]);
 
-section!(PrivateTcp {
+section!(EmqTcp {
+    max_packet_size => max_packet_size: size(1..=65_535), "Payload of a frame; a bigger one closes the connection.";
+    accept_version_0 => accept_version_0: Flag, "Takes the header 0x10 of old hand-made devices as CONNECT too.";
+    strict => strict: Flag, "Closes on non-zero flags that are ignored otherwise.";
+});
+
+section!(Device {
     idle_timeout => idle_timeout_ms: milliseconds(100..=3_600_000),
-        "From accept to a whole CONNECT; an absolute deadline, single bytes do not push it back.";
+        "From accept to a whole greeting; an absolute deadline, single bytes do not push it back.";
     up_topic => up_topic: Checked(Text, up_topic),
         "Where a device's data is published. %c: client id, %u: username (a device without one is refused).";
     dn_topic => dn_topic: Checked(Text, filter),
         "What the server subscribes to for a device, as up_topic. Empty: no subscription.";
-    max_packet_size => max_packet_size: size(1..=65_535), "Payload of a frame; a bigger one closes the connection.";
-    accept_version_0 => accept_version_0: Flag, "Takes the header 0x10 of old hand-made devices as CONNECT too.";
-    strict => strict: Flag, "Closes on non-zero flags that are ignored otherwise.";
     allow_slash => allow_slash: Flag, "Allows / in a client id; it then spans several topic levels.";
     client_id_prefix => client_id_prefix: Text, "Put before each client id, to keep devices apart from MQTT clients.";
-    max_keepalive => max_keepalive_s: seconds(0..=255), "Caps what devices ask for. 0: no cap.";
+    max_keepalive => max_keepalive_s: seconds(0..=65_535), "Caps what devices ask for. 0: no cap.";
     default_keepalive => default_keepalive_s: seconds(0..=65_535),
         "Imposed on devices that ask for none. 0: none is imposed.";
     up_qos => up_qos: QOS, "QoS of what devices send. From 1 on a device is slowed down instead of losing data.";
@@ -222,6 +229,10 @@ section!(PrivateTcp {
         "Messages for an absent device wait for so long. 0: the session ends with the connection.";
     overflow => overflow: OVERFLOW, "What gives way when a device is slower than its messages.";
     acl_deny_action => acl_deny_action: DENY, "When a rule forbids an up message: drop it, or close as well.";
+    retry_interval => retry_interval_ms: milliseconds(100..=3_600_000),
+        "A message that the device should acknowledge is sent again after so long; where its protocol acknowledges.";
+    retry_max => retry_max: number(0..=255),
+        "So often; then it is dropped, reason delivery.dropped.not_acknowledged.";
 });
 
 section!(Limits {
@@ -247,6 +258,8 @@ section!(Limits {
         "Times that members of a $share group give one message back as they leave. At it one keeps it, and it ends with that.";
     group_subscriptions => group_subscriptions: number(1..=10_000_000),
         "$share, $queue and $exclusive ones of one session; leaving one may cost a walk through its queue. At it SUBACK 0x97.";
+    device_frame_bytes => device_frame_bytes: size(256..=1 << 26),
+        "Of a device with a private protocol without the end of a frame. Beyond: closed, reason packet_too_large.";
     topic_levels => topic_levels: number(1..=65_535), "In a topic or filter; bounds the work of a match.";
     sessions => sessions: number(1..=100_000_000), "On one shard, connected or kept. At it CONNACK 0x97.";
     exchanges => exchanges: number(1..=1_000_000),

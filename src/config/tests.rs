@@ -84,14 +84,15 @@ fn fields(debug: &str) -> Vec<String> {
 
 #[test]
 fn every_setting_of_engine_and_shard_is_a_key() {
-    let structs: [(&dyn section::Section, String); 4] = [
+    let structs: [(&dyn section::Section, String); 5] = [
         (&Limits::default(), format!("{:#?}", Limits::default())),
         (&Mqtt::default(), format!("{:#?}", Mqtt::default())),
-        (&PrivateTcp::default(), format!("{:#?}", PrivateTcp::default())),
+        (&EmqTcp::default(), format!("{:#?}", EmqTcp::default())),
+        (&Device::default(), format!("{:#?}", Device::default())),
         (&Core::default(), format!("{:#?}", Core::default())),
     ];
-    // `cpu` is `node.cores`; the preempt timer is a knob for tests.
-    let not_keys = ["cpu", "preempt_timer_ns"];
+    // `adapter` is what the type of a listener says, `cpu` is `node.cores`; the preempt timer is a knob for tests.
+    let not_keys = ["adapter", "cpu", "preempt_timer_ns"];
     for (section, debug) in structs {
         let keys = section.keys();
         for field in fields(&debug)
@@ -171,7 +172,7 @@ fn the_type_of_a_listener_may_come_from_a_later_source() {
         set("listener.emqtcp.enabled", "false"),
     ];
     let config = good(&sources);
-    let Protocol::PrivateTcp(private) = &config.listeners["devices"].protocol else {
+    let Spoken::EmqTcp(_, private) = &config.listeners["devices"].spoken else {
         panic!("not private");
     };
     assert_eq!(private.up_qos, ringwire_codec::mqtt::QoS::AtLeastOnce);

@@ -4,13 +4,15 @@
 //! small runs see more odd orders than ten large ones.
 
 use crate::random::Random;
+use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::access::{Access, Operation, Rule};
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{
-    AclDenyAction, Broker, Listener, Mqtt, Overflow, PrivateTcp, Protocol, SharedStrategy,
+    AclDenyAction, Broker, Device, Listener, Mqtt, Overflow, Protocol, SharedStrategy,
 };
 use ringwire_core::{ListenerId, Settings};
+use std::sync::Arc;
 
 /// The MQTT listener.
 pub const MQTT: ListenerId = ListenerId(0);
@@ -120,9 +122,9 @@ impl Scenario {
     }
 
     /// Settings of the private listener.
-    pub fn private(&self) -> &PrivateTcp {
+    pub fn private(&self) -> &Device {
         match &self.settings.listeners[PRIVATE.index()].protocol {
-            Protocol::PrivateTcp(private) => private,
+            Protocol::Device(device) => device,
             Protocol::Mqtt(_) => unreachable!("listener 1 is the private one"),
         }
     }
@@ -131,7 +133,7 @@ impl Scenario {
     pub fn mqtt(&self) -> &Mqtt {
         match &self.settings.listeners[MQTT.index()].protocol {
             Protocol::Mqtt(mqtt) => mqtt,
-            Protocol::PrivateTcp(_) => unreachable!("listener 0 is the MQTT one"),
+            Protocol::Device(_) => unreachable!("listener 0 is the MQTT one"),
         }
     }
 }
@@ -186,15 +188,18 @@ fn settings(
         QoS::AtLeastOnce,
         QoS::ExactlyOnce,
     ]);
-    let private = PrivateTcp {
-        max_packet_size: 8_192,
+    let private = Device {
+        adapter: Arc::new(EmqTcp {
+            max_packet_size: 8_192,
+            ..EmqTcp::default()
+        }),
         up_qos,
         up_retain: random.chance(20),
         dn_qos: *random.pick(&[QoS::AtMostOnce, QoS::AtMostOnce, QoS::AtLeastOnce]),
         session_expiry_s: if random.chance(20) { 600 } else { 0 },
         overflow: *random.pick(&[Overflow::DropOldest, Overflow::DropNewest, Overflow::Disconnect]),
         acl_deny_action: AclDenyAction::Ignore,
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let listener = |name: &str, max_connections, protocol| Listener {
         name: name.to_owned(),
@@ -208,7 +213,7 @@ fn settings(
         seed: random.next(),
         listeners: vec![
             listener("mqtt", 1_000, Protocol::Mqtt(mqtt)),
-            listener("private", private_max, Protocol::PrivateTcp(private)),
+            listener("private", private_max, Protocol::Device(private)),
         ],
         limits: limits(random, tight),
         broker: Broker {

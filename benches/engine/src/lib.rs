@@ -7,7 +7,7 @@
 mod table;
 
 use ringwire_core::limits::Limits;
-use ringwire_core::settings::{Listener, Mqtt, PrivateTcp, Protocol};
+use ringwire_core::settings::{Device, Listener, Mqtt, Protocol};
 use ringwire_core::{
     Actions, CloseReason, ConnectionId, Engine, Input, InterestMap, ListenerId, Outbox, Settings, ShardId,
     Time,
@@ -70,7 +70,7 @@ pub fn settings(shards: u16) -> Settings {
         seed: 7,
         listeners: vec![
             listener("mqtt", Protocol::Mqtt(Mqtt::default())),
-            listener("private", Protocol::PrivateTcp(PrivateTcp::default())),
+            listener("private", Protocol::Device(Device::default())),
         ],
         limits: Limits {
             subscriptions: 2_000_000,

@@ -4,7 +4,7 @@
 //! adapter keeps no table of them.
 
 use super::{
-    Adapter, Answer, Blueprint, Cause, Connect, Down, Event, Kind, Link, Peer, Publish, Read, Scratch, Tail,
+    Adapter, Answer, Blueprint, Connect, Down, Event, Kind, Link, Peer, Publish, Read, Scratch, Tail,
     Undeliverable, Unreadable,
 };
 use crate::private::{self, ConnAckCode, Decoded, Frame, FrameError, FrameType, PAYLOAD_BYTES_MAX};

@@ -83,7 +83,8 @@ impl Engine {
         }
     }
 
-    /// How many bytes at least are missing for the first packet of `inbox`; 0 when it is whole, or wrong.
+    /// How many bytes at least are missing for the first packet of `inbox`; 0 when it is whole, or wrong. All that there are
+    /// when nobody can tell.
     fn missing(&self, id: ConnectionId, inbox: &[u8]) -> usize {
         let Some(connection) = self.connections.get(id) else {
             return 0;
@@ -95,12 +96,10 @@ impl Engine {
                     Ok(ringwire_codec::mqtt::Decoded::Packet(..)) | Err(_) => return 0,
                 }
             }
-            Protocol::PrivateTcp(private) => {
-                match ringwire_codec::private::decode(inbox, private.max_packet_size) {
-                    Ok(ringwire_codec::private::Decoded::Incomplete { needed }) => needed,
-                    Ok(ringwire_codec::private::Decoded::Frame(..)) | Err(_) => return 0,
-                }
-            }
+            Protocol::Device(_) => match self.device_frame_size(id, inbox) {
+                Some(size) => return size.saturating_sub(inbox.len()),
+                None => return usize::MAX,
+            },
         };
         match needed {
             Some(needed) => needed.saturating_sub(inbox.len()).max(1),
@@ -115,7 +114,7 @@ impl Engine {
         };
         match self.listener(connection.listener).protocol {
             Protocol::Mqtt(_) => self.consume_mqtt(id, bytes, actions),
-            Protocol::PrivateTcp(_) => self.consume_private(id, bytes, actions),
+            Protocol::Device(_) => self.consume_device(id, bytes, actions),
         }
     }
 

@@ -86,7 +86,7 @@ impl Engine {
         let connection = self.connections.get(id).expect("asked for a connection at hand");
         match &settings.listeners[connection.listener.index()].protocol {
             Protocol::Mqtt(mqtt) => mqtt,
-            Protocol::PrivateTcp(_) => unreachable!("a private listener's bytes go to private.rs"),
+            Protocol::Device(_) => unreachable!("a device listener's bytes go to device.rs"),
         }
     }
 

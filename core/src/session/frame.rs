@@ -10,7 +10,6 @@ use crate::message::expiry;
 use crate::session::shares::ShareId;
 use crate::{Message, Outbox, Time};
 use ringwire_codec::mqtt::{Properties, PublishHead, QoS, packet_id_at};
-use ringwire_codec::private::Frame as PrivateFrame;
 use std::sync::Arc;
 
 /// The DUP flag in the first byte of a PUBLISH.
@@ -130,8 +129,8 @@ struct Made {
 #[derive(Debug)]
 pub(crate) struct Frames {
     buffer: Vec<u8>,
-    /// (5.0 or not) x QoS x RETAIN, then the private one.
-    made: [Option<Made>; 13],
+    /// (5.0 or not) x QoS x RETAIN.
+    made: [Option<Made>; 12],
     reference_bytes: usize,
 }
 
@@ -139,7 +138,7 @@ impl Frames {
     pub(crate) fn new(reference_bytes: usize) -> Self {
         Self {
             buffer: Vec::new(),
-            made: [None; 13],
+            made: [None; 12],
             reference_bytes,
         }
     }
@@ -148,7 +147,7 @@ impl Frames {
     pub(crate) fn clear(&mut self) {
         if !self.buffer.is_empty() {
             self.buffer.clear();
-            self.made = [None; 13];
+            self.made = [None; 12];
         }
     }
 
@@ -182,7 +181,7 @@ impl Frames {
             let start = out.buffer.len();
             out.buffer
                 .extend_from_slice(&self.buffer[made.start as usize..made.end as usize]);
-            if shape.qos != QoS::AtMostOnce && wire != Wire::Private {
+            if shape.qos != QoS::AtMostOnce {
                 let at = start + made.packet_id_at as usize;
                 out.buffer[at..at + 2].copy_from_slice(&packet_id.to_be_bytes());
             }
@@ -239,9 +238,9 @@ impl Frames {
 /// Where a kind of receiver has its frame.
 fn slot(wire: Wire, shape: Shape<'_>) -> usize {
     let newer = match wire {
-        Wire::Private => return 12,
         Wire::V5 => 6,
         Wire::Greeting | Wire::V31 | Wire::V311 => 0,
+        Wire::Device => unreachable!("a device's frames are its adapter's"),
     };
     newer + shape.qos as usize * 2 + usize::from(shape.retain)
 }
@@ -255,19 +254,6 @@ fn encode(
     large: bool,
     out: &mut Vec<u8>,
 ) -> Option<usize> {
-    if wire == Wire::Private {
-        let frame = PrivateFrame::DataTrans {
-            flags: 0,
-            payload: news.payload,
-        };
-        if !frame.encode(out) {
-            return None;
-        }
-        if large {
-            out.truncate(out.len() - news.payload.len());
-        }
-        return Some(0);
-    }
     let at = head(news, (shape, said), packet_id).encode(wire.version(), out)?;
     if let (Some(left_s), Wire::V5) = (news.left_s, wire)
         && let Some(value_at) = Properties::from_validated(news.properties).message_expiry_interval_at()
@@ -309,13 +295,7 @@ fn head<'n>(news: &'n News<'_>, (shape, said): (Shape<'n>, Said), packet_id: u16
 
 /// Bytes of the frame that `wire` would carry; `usize::MAX` when it cannot say it.
 pub(crate) fn frame_size(news: &News<'_>, wire: Wire, shape: Shape<'_>) -> usize {
-    match wire {
-        Wire::Private if news.payload.len() > ringwire_codec::private::PAYLOAD_BYTES_MAX => usize::MAX,
-        Wire::Private => 3 + news.payload.len(),
-        Wire::Greeting | Wire::V31 | Wire::V311 | Wire::V5 => {
-            head(news, (shape, Said::Plain), 0).packet_size(wire.version())
-        }
-    }
+    head(news, (shape, Said::Plain), 0).packet_size(wire.version())
 }
 
 /// What only one receiver's frame has.

@@ -250,6 +250,14 @@ impl Window {
         })
     }
 
+    /// The publish with an id, while it waits for its acknowledgement.
+    pub(crate) fn published(&self, id: u16) -> Option<&Outgoing> {
+        match &self.entries[self.position(id)?].stage {
+            Stage::Published(outgoing) => Some(outgoing),
+            Stage::Released => None,
+        }
+    }
+
     /// Ends the delivery that `resend` just returned: it cannot be sent to this client at all.
     pub(crate) fn forget(&mut self, id: u16) {
         self.remove_if(id, |_| true);

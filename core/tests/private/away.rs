@@ -20,7 +20,7 @@ fn dropped(node: &Node, reason: DropReason) -> u64 {
 
 #[test]
 fn a_session_ends_with_its_connection_and_nothing_waits() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = device(&mut node, "dev");
     let publisher = mqtt(&mut node, "publisher");
     node.end(peer);
@@ -37,10 +37,10 @@ fn with_session_expiry_messages_wait_while_a_device_is_away_and_come_in_order() 
         (QoS::AtLeastOnce, QoS::AtMostOnce),
         (QoS::ExactlyOnce, QoS::AtLeastOnce),
     ] {
-        let mut node = node(PrivateTcp {
+        let mut node = node(Device {
             session_expiry_s: 60,
             dn_qos,
-            ..PrivateTcp::default()
+            ..Device::default()
         });
         let publisher = mqtt(&mut node, "publisher");
         for _ in 0..2 {
@@ -64,9 +64,9 @@ fn with_session_expiry_messages_wait_while_a_device_is_away_and_come_in_order() 
 
 #[test]
 fn a_kept_session_ends_when_its_expiry_has_passed() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         session_expiry_s: 60,
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let peer = device(&mut node, "dev");
     let publisher = mqtt(&mut node, "publisher");
@@ -79,10 +79,10 @@ fn a_kept_session_ends_when_its_expiry_has_passed() {
 
 #[test]
 fn a_kept_session_follows_its_device_to_the_dn_topic_of_another_username() {
-    let private = PrivateTcp {
+    let private = Device {
         session_expiry_s: 60,
         dn_topic: "%u/dn".into(),
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut node = node(private);
     let ann = greet(
@@ -113,10 +113,10 @@ fn a_kept_session_follows_its_device_to_the_dn_topic_of_another_username() {
 fn tight(overflow: Overflow, session_expiry_s: u32, messages: usize) -> Node {
     let mut settings = settings(
         2,
-        PrivateTcp {
+        Device {
             overflow,
             session_expiry_s,
-            ..PrivateTcp::default()
+            ..Device::default()
         },
     );
     settings.limits.outbox_bytes = 10;
@@ -188,9 +188,9 @@ fn a_slow_device_is_closed_under_disconnect() {
 
 #[test]
 fn an_absent_device_s_queue_is_limited_in_bytes_too() {
-    let private = PrivateTcp {
+    let private = Device {
         session_expiry_s: 60,
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut settings = settings(2, private);
     settings.limits.queue_bytes = 4_096;
@@ -209,10 +209,10 @@ fn an_absent_device_s_queue_is_limited_in_bytes_too() {
 
 #[test]
 fn a_device_that_floods_its_own_dn_topic_and_does_not_read_is_closed_in_the_midst_of_its_bytes() {
-    let private = PrivateTcp {
+    let private = Device {
         overflow: Overflow::Disconnect,
         dn_topic: "tcp/%c/up".into(),
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut settings = settings(1, private);
     settings.limits.outbox_bytes = 10;

@@ -8,7 +8,7 @@ type Credentials = (Option<&'static str>, Option<&'static [u8]>, bool);
 
 #[test]
 fn a_device_is_accepted_with_the_text_and_the_bytes_of_the_protocol() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = node.open_on(0, PRIVATE);
     node.send(peer, b"\x11\x00\x07\x3c\x00\x04abcd");
     assert_eq!(node.take(peer), b"\x20\x00\x14Connect Successfully");
@@ -20,7 +20,7 @@ fn a_device_is_accepted_with_the_text_and_the_bytes_of_the_protocol() {
 #[test]
 fn a_greeting_moves_to_its_home_shard_with_all_that_follows_it() {
     for accepted_on in [0, 1] {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let watcher = watcher(&mut node, "tcp/+/up");
         let name = node.name_at(1 - accepted_on, "dev");
         let peer = node.open_on(accepted_on, PRIVATE);
@@ -46,7 +46,7 @@ fn a_greeting_moves_to_its_home_shard_with_all_that_follows_it() {
 
 #[test]
 fn a_device_sent_byte_by_byte_is_the_same_device() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let watcher = watcher(&mut node, "tcp/+/up");
     let peer = node.open_on(0, PRIVATE);
     for byte in [
@@ -74,7 +74,7 @@ fn a_device_sent_byte_by_byte_is_the_same_device() {
 #[test]
 fn a_first_frame_that_is_not_connect_closes() {
     for header in [0x00, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0xff] {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let peer = node.open_on(0, PRIVATE);
         node.send(peer, &[header]);
         assert_eq!(
@@ -92,7 +92,7 @@ fn a_first_frame_that_is_not_connect_closes() {
 
 #[test]
 fn no_whole_connect_within_idle_timeout_closes_and_single_bytes_do_not_push_it_back() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = node.open_on(0, PRIVATE);
     for byte in &connect_bytes(hello("dev"))[..8] {
         node.pass(1_800);
@@ -107,9 +107,9 @@ fn no_whole_connect_within_idle_timeout_closes_and_single_bytes_do_not_push_it_b
 
 #[test]
 fn a_whole_connect_ends_the_deadline_also_after_a_hand_over() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         idle_timeout_ms: 1_000,
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let name = node.name_at(1, "dev");
     let peer = node.open_on(0, PRIVATE);
@@ -125,7 +125,7 @@ fn a_whole_connect_ends_the_deadline_also_after_a_hand_over() {
 
 #[test]
 fn a_second_connect_closes() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = device(&mut node, "dev");
     node.send(peer, &connect_bytes(hello("dev")));
     assert_eq!(
@@ -138,7 +138,7 @@ fn a_second_connect_closes() {
 #[test]
 fn a_version_other_than_1_is_answered_with_0x22_and_a_text() {
     for version in [0, 2, 15] {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let peer = node.open_on(0, PRIVATE);
         let mut bytes = connect_bytes(hello("dev"));
         bytes[0] = 0x10 | version;
@@ -153,10 +153,10 @@ fn a_version_other_than_1_is_answered_with_0x22_and_a_text() {
 
 #[test]
 fn version_0_is_accepted_where_the_listener_says_so() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(speaking(EmqTcp {
         accept_version_0: true,
-        ..PrivateTcp::default()
-    });
+        ..EmqTcp::default()
+    }));
     for (version, accepted) in [(0, true), (2, false)] {
         let peer = node.open_on(0, PRIVATE);
         let mut bytes = connect_bytes(hello("dev"));
@@ -180,7 +180,7 @@ fn failed_authentication_is_answered_with_0x21_and_nothing_after_it_is_looked_at
         (None, None, false),
     ];
     for (username, password, accepted) in rows {
-        let mut settings = settings(2, PrivateTcp::default());
+        let mut settings = settings(2, Device::default());
         settings.access.users = vec![user.clone()];
         settings.access.allow_anonymous = false;
         let mut node = Node::with(settings);
@@ -226,7 +226,7 @@ fn a_client_id_that_would_change_the_topics_is_refused_with_a_text() {
         (b"a/b", "slash"),
     ];
     for (client_id, what) in rows {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let peer = greet(
             &mut node,
             0,
@@ -244,9 +244,9 @@ fn a_client_id_that_would_change_the_topics_is_refused_with_a_text() {
 
 #[test]
 fn a_slash_in_a_client_id_is_allowed_where_the_listener_says_so() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         allow_slash: true,
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let watcher = watcher(&mut node, "tcp/#");
     let peer = device(&mut node, "a/b");
@@ -256,10 +256,10 @@ fn a_slash_in_a_client_id_is_allowed_where_the_listener_says_so() {
 
 #[test]
 fn a_client_id_whose_topics_are_too_long_or_too_deep_is_refused() {
-    let private = PrivateTcp {
+    let private = Device {
         up_topic: "%c/%c".into(),
         allow_slash: true,
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut node = node(private);
     let long = "x".repeat(40_000);
@@ -273,7 +273,7 @@ fn a_client_id_whose_topics_are_too_long_or_too_deep_is_refused() {
 
 #[test]
 fn the_newer_of_two_devices_with_one_client_id_wins() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let older = device(&mut node, "dev");
     let newer = device(&mut node, "dev");
     assert_eq!(closed(&mut node, older), Some(CloseReason::TakenOver));
@@ -293,9 +293,9 @@ fn the_newer_of_two_devices_with_one_client_id_wins() {
 #[test]
 fn devices_and_mqtt_clients_share_one_namespace() {
     for session_expiry_s in [0, 100] {
-        let mut node = node(PrivateTcp {
+        let mut node = node(Device {
             session_expiry_s,
-            ..PrivateTcp::default()
+            ..Device::default()
         });
         let first = mqtt(&mut node, "x");
         let second = device(&mut node, "x");
@@ -308,9 +308,9 @@ fn devices_and_mqtt_clients_share_one_namespace() {
 
 #[test]
 fn a_kept_session_does_not_go_from_one_protocol_to_the_other() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         session_expiry_s: 100,
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let kept = Hello {
         clean: false,
@@ -345,9 +345,9 @@ fn a_kept_session_does_not_go_from_one_protocol_to_the_other() {
 
 #[test]
 fn a_client_id_prefix_keeps_devices_apart_from_mqtt_clients() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         client_id_prefix: "d-".into(),
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let client = mqtt(&mut node, "x");
     let watcher = watcher(&mut node, "tcp/+/up");
@@ -360,10 +360,10 @@ fn a_client_id_prefix_keeps_devices_apart_from_mqtt_clients() {
 
 #[test]
 fn every_percent_c_and_percent_u_is_replaced() {
-    let private = PrivateTcp {
+    let private = Device {
         up_topic: "%u/%c/up/%c%u".into(),
         dn_topic: "%c/%u/dn/%c".into(),
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut node = node(private);
     let watcher = watcher(&mut node, "#");
@@ -392,13 +392,13 @@ fn every_percent_c_and_percent_u_is_replaced() {
 #[test]
 fn a_topic_with_percent_u_refuses_a_device_whose_username_is_missing_or_would_change_it() {
     for private in [
-        PrivateTcp {
+        Device {
             up_topic: "tcp/%u/up".into(),
-            ..PrivateTcp::default()
+            ..Device::default()
         },
-        PrivateTcp {
+        Device {
             dn_topic: "tcp/%u/dn".into(),
-            ..PrivateTcp::default()
+            ..Device::default()
         },
     ] {
         for username in [None, Some(""), Some("#"), Some("+"), Some("a/b"), Some("a\0")] {
@@ -429,7 +429,7 @@ fn a_topic_with_percent_u_refuses_a_device_whose_username_is_missing_or_would_ch
 
 #[test]
 fn a_username_that_no_topic_asks_for_may_be_anything_readable() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = greet(
         &mut node,
         0,
@@ -455,7 +455,7 @@ fn a_username_that_no_topic_asks_for_may_be_anything_readable() {
 
 #[test]
 fn parts_that_do_not_fill_the_frame_close_with_error_offset_and_bytes() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = node.open_on(0, PRIVATE);
     node.send(peer, b"\x11\x00\x07\x3c\x00\x05abcd");
     assert_eq!(closed(&mut node, peer), Some(CloseReason::MalformedPacket));
@@ -465,9 +465,9 @@ fn parts_that_do_not_fill_the_frame_close_with_error_offset_and_bytes() {
 
 #[test]
 fn a_device_is_in_the_client_list_and_is_kicked_like_any_client() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         session_expiry_s: 100,
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let name = node.name_at(1, "dev");
     let connect = Connect {

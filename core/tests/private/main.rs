@@ -10,25 +10,35 @@ mod node;
 mod traffic;
 
 use node::{Hello, Node, Peer};
+use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::Version;
 use ringwire_codec::private::{self, Connect, Decoded, Frame};
-use ringwire_core::settings::{Listener, PrivateTcp, Protocol};
+use ringwire_core::settings::{Device, Listener, Protocol};
 use ringwire_core::{CloseReason, ListenerId, Note, Settings};
+use std::sync::Arc;
 
 const PRIVATE: ListenerId = ListenerId(1);
 
-fn settings(shards: u16, private: PrivateTcp) -> Settings {
+fn settings(shards: u16, private: Device) -> Settings {
     let mut settings = node::settings(shards);
     settings.listeners.push(Listener {
         name: "private".into(),
         max_connections: 100,
-        protocol: Protocol::PrivateTcp(private),
+        protocol: Protocol::Device(private),
     });
     settings
 }
 
+/// A listener of EMQ's protocol with keys of its own.
+fn speaking(emq: EmqTcp) -> Device {
+    Device {
+        adapter: Arc::new(emq),
+        ..Device::default()
+    }
+}
+
 /// Two shards, so that hand-over, mesh and interest take part.
-fn node(private: PrivateTcp) -> Node {
+fn node(private: Device) -> Node {
     Node::with(settings(2, private))
 }
 

@@ -16,7 +16,7 @@ fn drops(node: &Node, reason: DropReason) -> u64 {
 #[test]
 fn data_goes_up_to_mqtt_and_down_to_the_device_on_every_pair_of_shards() {
     for (device_on, client_on) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let (dev, client) = (node.name_at(device_on, "dev"), node.name_at(client_on, "client"));
         let client = mqtt(&mut node, &client);
         node.subscribe(client, Version::V311, &format!("tcp/{dev}/up"), 1);
@@ -39,10 +39,10 @@ fn data_goes_up_to_mqtt_and_down_to_the_device_on_every_pair_of_shards() {
 
 #[test]
 fn two_devices_talk_through_topics_of_each_other() {
-    let private = PrivateTcp {
+    let private = Device {
         up_topic: "bus".into(),
         dn_topic: "bus".into(),
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut node = node(private);
     let (a, b) = (device(&mut node, "a"), device(&mut node, "b"));
@@ -53,9 +53,9 @@ fn two_devices_talk_through_topics_of_each_other() {
 
 #[test]
 fn an_empty_dn_topic_makes_no_subscription() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         dn_topic: String::new(),
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     device(&mut node, "dev");
     let subscriptions: u64 = node
@@ -68,9 +68,9 @@ fn an_empty_dn_topic_makes_no_subscription() {
 
 #[test]
 fn a_ping_is_answered_at_once_and_in_order_with_data() {
-    let private = PrivateTcp {
+    let private = Device {
         dn_topic: "tcp/%c/up".into(),
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let mut node = node(private);
     let peer = device(&mut node, "dev");
@@ -86,7 +86,7 @@ fn a_ping_is_answered_at_once_and_in_order_with_data() {
 
 #[test]
 fn a_disconnect_closes_without_an_answer() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = device(&mut node, "dev");
     node.send(peer, &[vec![0x60], data(b"not looked at")].concat());
     assert_eq!(closed(&mut node, peer), Some(CloseReason::Normal));
@@ -96,7 +96,7 @@ fn a_disconnect_closes_without_an_answer() {
 
 #[test]
 fn one_and_a_half_keepalives_without_a_byte_close() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = greet(
         &mut node,
         0,
@@ -127,10 +127,10 @@ fn a_listener_caps_a_keepalive_and_imposes_one_on_who_asks_for_none() {
         (10, 20, 0, Some(15_000)),
         (0, 20, 40, Some(60_000)),
     ] {
-        let private = PrivateTcp {
+        let private = Device {
             max_keepalive_s,
             default_keepalive_s,
-            ..PrivateTcp::default()
+            ..Device::default()
         };
         let mut node = node(private);
         let peer = greet(
@@ -156,7 +156,7 @@ fn a_listener_caps_a_keepalive_and_imposes_one_on_who_asks_for_none() {
 #[test]
 fn frames_that_only_a_server_sends_and_reserved_types_close() {
     for header in [0x20, 0x21, 0x2f, 0x50, 0x5f, 0x00, 0x0f, 0x70, 0x80, 0xf1] {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let peer = device(&mut node, "dev");
         node.send(peer, &[0x40, header]);
         assert_eq!(
@@ -176,7 +176,7 @@ fn frames_that_only_a_server_sends_and_reserved_types_close() {
 #[test]
 fn flags_are_ignored_unless_the_listener_is_strict() {
     for bytes in [&b"\x3f\x00\x01x"[..], b"\x41", b"\x68"] {
-        let mut lenient = node(PrivateTcp::default());
+        let mut lenient = node(Device::default());
         let watcher = watcher(&mut lenient, "tcp/+/up");
         let peer = device(&mut lenient, "dev");
         lenient.send(peer, bytes);
@@ -185,10 +185,10 @@ fn flags_are_ignored_unless_the_listener_is_strict() {
             4 => assert_eq!(take(&mut lenient, peer), ["pong"]),
             _ => assert_eq!(closed(&mut lenient, peer), Some(CloseReason::Normal)),
         }
-        let mut strict = node(PrivateTcp {
+        let mut strict = node(speaking(EmqTcp {
             strict: true,
-            ..PrivateTcp::default()
-        });
+            ..EmqTcp::default()
+        }));
         let peer = device(&mut strict, "dev");
         strict.send(peer, bytes);
         assert_eq!(closed(&mut strict, peer), Some(CloseReason::IllegalFrame));
@@ -198,10 +198,10 @@ fn flags_are_ignored_unless_the_listener_is_strict() {
 
 #[test]
 fn a_payload_over_max_packet_size_closes_as_soon_as_its_length_is_known() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(speaking(EmqTcp {
         max_packet_size: 16,
-        ..PrivateTcp::default()
-    });
+        ..EmqTcp::default()
+    }));
     let peer = device(&mut node, "dev");
     node.send(peer, &data(&[7; 16]));
     assert_eq!(closed(&mut node, peer), None);
@@ -215,7 +215,7 @@ fn a_payload_over_max_packet_size_closes_as_soon_as_its_length_is_known() {
 
 #[test]
 fn the_largest_payload_goes_both_ways() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let watcher = watcher(&mut node, "tcp/+/up");
     let peer = device(&mut node, "dev");
     let payload = vec![b'x'; 65_535];
@@ -227,7 +227,7 @@ fn the_largest_payload_goes_both_ways() {
 
 #[test]
 fn a_dn_message_over_65535_bytes_is_dropped_and_counted_and_the_next_one_arrives() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let peer = device(&mut node, "dev");
     let publisher = mqtt(&mut node, "publisher");
     node.publish(
@@ -255,9 +255,9 @@ fn a_dn_message_over_65535_bytes_is_dropped_and_counted_and_the_next_one_arrives
 fn with_rule(operation: Operation, filter: &str, acl_deny_action: AclDenyAction) -> Node {
     let mut settings = settings(
         2,
-        PrivateTcp {
+        Device {
             acl_deny_action,
-            ..PrivateTcp::default()
+            ..Device::default()
         },
     );
     let topics = vec![filter.to_owned()];
@@ -305,7 +305,7 @@ fn a_dn_subscription_that_the_rules_forbid_is_not_made_and_the_operator_is_told(
 #[test]
 fn a_retained_message_on_the_dn_topic_is_delivered_at_connect_after_connack() {
     for shard in [0, 1] {
-        let mut node = node(PrivateTcp::default());
+        let mut node = node(Device::default());
         let name = node.name_at(shard, "dev");
         let publisher = mqtt(&mut node, "publisher");
         let topic = format!("tcp/{name}/dn");
@@ -333,10 +333,10 @@ fn an_up_message_is_qos_0_and_not_retained_unless_the_listener_sets_it() {
         (QoS::AtLeastOnce, false, "publish tcp/dev/up x q1 #1"),
         (QoS::ExactlyOnce, true, "publish tcp/dev/up x q2 #1"),
     ] {
-        let mut node = node(PrivateTcp {
+        let mut node = node(Device {
             up_qos,
             up_retain,
-            ..PrivateTcp::default()
+            ..Device::default()
         });
         let live = watcher(&mut node, "tcp/+/up");
         let peer = device(&mut node, "dev");
@@ -356,9 +356,9 @@ fn an_up_message_is_qos_0_and_not_retained_unless_the_listener_sets_it() {
 
 #[test]
 fn with_up_qos_1_a_device_is_not_read_while_a_shard_is_congested_and_nothing_is_lost() {
-    let mut node = node(PrivateTcp {
+    let mut node = node(Device {
         up_qos: QoS::AtLeastOnce,
-        ..PrivateTcp::default()
+        ..Device::default()
     });
     let watcher = watcher(&mut node, "tcp/+/up");
     let name = node.name_at(0, "dev");
@@ -383,7 +383,7 @@ fn with_up_qos_1_a_device_is_not_read_while_a_shard_is_congested_and_nothing_is_
 
 #[test]
 fn with_up_qos_0_messages_to_a_congested_shard_are_dropped_and_counted() {
-    let mut node = node(PrivateTcp::default());
+    let mut node = node(Device::default());
     let watcher = watcher(&mut node, "tcp/+/up");
     let name = node.name_at(0, "dev");
     let peer = device(&mut node, &name);
@@ -396,7 +396,7 @@ fn with_up_qos_0_messages_to_a_congested_shard_are_dropped_and_counted() {
 
 #[test]
 fn a_device_that_does_not_read_its_pongs_is_not_read() {
-    let mut settings = settings(1, PrivateTcp::default());
+    let mut settings = settings(1, Device::default());
     settings.limits.outbox_bytes = 100;
     let mut node = Node::with(settings);
     let peer = device(&mut node, "dev");

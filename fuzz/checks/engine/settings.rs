@@ -1,13 +1,15 @@
 //! Settings of a fuzzed node: two shards, two listeners, and limits so small that they are reached.
 
 use super::script::Script;
+use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::Settings;
 use ringwire_core::access::{Access, Operation, Rule};
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{
-    AclDenyAction, Delayed, Listener, Mqtt, Overflow, PrivateTcp, Protocol, RewriteAction, RewriteRule,
+    AclDenyAction, Delayed, Device, Listener, Mqtt, Overflow, Protocol, RewriteAction, RewriteRule,
 };
+use std::sync::Arc;
 
 /// Shards of the node.
 pub const SHARDS: u16 = 2;
@@ -28,16 +30,19 @@ pub fn of(script: &mut Script<'_>) -> Settings {
     };
     let flags = script.byte();
     let levels = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
-    let private = PrivateTcp {
+    let private = Device {
+        adapter: Arc::new(EmqTcp {
+            max_packet_size: 1_000,
+            ..EmqTcp::default()
+        }),
         idle_timeout_ms: 5_000,
-        max_packet_size: 1_000,
         up_qos: levels[usize::from(flags) % 3],
         up_retain: flags & 4 != 0,
         dn_qos: levels[usize::from(flags >> 3) % 3],
         session_expiry_s: if flags & 32 != 0 { 10 } else { 0 },
         overflow: script.pick(&[Overflow::DropOldest, Overflow::DropNewest, Overflow::Disconnect]),
         acl_deny_action: AclDenyAction::Ignore,
-        ..PrivateTcp::default()
+        ..Device::default()
     };
     let listener = |name: &str, protocol| Listener {
         name: name.to_owned(),
@@ -50,7 +55,7 @@ pub fn of(script: &mut Script<'_>) -> Settings {
         seed: 7,
         listeners: vec![
             listener("mqtt", Protocol::Mqtt(mqtt)),
-            listener("private", Protocol::PrivateTcp(private)),
+            listener("private", Protocol::Device(private)),
         ],
         limits,
         access: access(script),

@@ -127,6 +127,15 @@ fn log(shard: u16, note: &Note) {
             let reason = reason.name();
             tracing::warn!(target: "ringwire::client", shard, client_id, reason, topic, "dropping messages");
         }
+        Note::Unreadable {
+            client_id,
+            peer,
+            detail,
+            ..
+        } => {
+            let reason = ringwire_core::DropReason::FrameUnreadable.name();
+            tracing::warn!(target: "ringwire::client", shard, client_id, %peer, reason, detail, "left out");
+        }
         Note::Banned {
             kind,
             who,

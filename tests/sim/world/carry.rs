@@ -336,6 +336,7 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
         Input::Forget { .. } => "forget",
         Input::Ban { .. } => "ban",
         Input::Unban { .. } => "unban",
+        Input::Adapt { .. } => "adapt",
         Input::Tick => "tick",
         Input::Drain => "drain",
     }
@@ -365,6 +366,7 @@ pub(super) fn describe(input: &Input<'_>) -> String {
         | Input::Forget { .. }
         | Input::Ban { .. }
         | Input::Unban { .. }
+        | Input::Adapt { .. }
         | Input::Tick
         | Input::Drain => format!("{input:?}"),
     }

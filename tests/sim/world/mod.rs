@@ -455,6 +455,7 @@ impl World {
                 self.reached(reason.name());
                 self.saw_drop(client_id, *reason);
             }
+            Note::Unreadable { .. } => self.reached("unreadable"),
             Note::Banned { .. } => self.reached("banned"),
         }
     }

@@ -77,6 +77,8 @@ impl World {
             | CloseReason::ProtocolAlreadyConnected
             | CloseReason::MalformedPacket
             | CloseReason::IllegalFrame
+            | CloseReason::BadChecksum
+            | CloseReason::AdapterFailed
             | CloseReason::PacketTooLarge
             | CloseReason::UnsupportedVersion
             | CloseReason::InvalidClientId
@@ -102,11 +104,14 @@ impl World {
             | DropReason::QueueFull
             | DropReason::TooLarge
             | DropReason::Expired
+            | DropReason::Unencodable
+            | DropReason::NotAcknowledged
             | DropReason::GroupEnded
             | DropReason::ReturnedTooOften => {
                 self.history.drops.push((client_id.to_owned(), reason.name()));
             }
             DropReason::MeshFull
+            | DropReason::FrameUnreadable
             | DropReason::Qos0Offline
             | DropReason::NoLocal
             | DropReason::NoSubscribers

@@ -1,17 +1,18 @@
-//! CONNECT and CONNACK: the greeting of a device, and the subscription that the server makes for it.
+//! The greeting of a device, and the subscription that the server makes for it.
 //!
 //! A device is refused before anything is acted upon: nobody may choose a name that would change the topics that the
 //! operator laid out. The interest map hears of the dn topic before the device hears that it is accepted.
 
 use super::super::{Flow, Wire};
-use crate::connect::{Greeting, Refusal};
+use crate::connect::{self, Greeting};
+use crate::connection::device::adapters::Speech;
 use crate::index::FilterId;
 use crate::limits::Limits;
 use crate::placeholder::{self, Names};
-use crate::settings::{PrivateTcp, Protocol};
+use crate::settings::{self, Protocol};
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, SessionId};
+use ringwire_codec::adapter::{Answer, Cause, Connect, Refusal};
 use ringwire_codec::mqtt::{RetainHandling, SubscribeFilter, SubscriptionOptions};
-use ringwire_codec::private::{ConnAckCode, Connect, Frame, PAYLOAD_BYTES_MAX};
 use ringwire_codec::topic;
 
 /// Characters of a client id in a note: the device chose it, and it may be long.
@@ -30,59 +31,46 @@ struct Device<'a> {
 
 /// Why a device is not let in, and what it is told.
 struct Denial {
-    code: ConnAckCode,
-    text: &'static str,
+    refusal: Refusal,
     reason: CloseReason,
 }
 
 impl Denial {
-    fn of_version() -> Self {
-        Self {
-            code: ConnAckCode::VersionNotSupported,
-            text: "Protocol Version Not Supported",
-            reason: CloseReason::UnsupportedVersion,
-        }
-    }
-
     fn of_name(text: &'static str) -> Self {
+        let cause = Cause::ClientId;
         Self {
-            code: ConnAckCode::AuthenticationFailed,
-            text,
+            refusal: Refusal { cause, text },
             reason: CloseReason::InvalidClientId,
         }
     }
 
     fn of_credentials(text: &'static str) -> Self {
+        let cause = Cause::Credentials;
         Self {
-            code: ConnAckCode::AuthenticationFailed,
-            text,
+            refusal: Refusal { cause, text },
             reason: CloseReason::AuthenticationFailed,
         }
     }
 }
 
-impl From<Refusal> for Denial {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::BadCredentials | Refusal::NotAuthorized => {
-                Self::of_credentials("Authentication Failure")
+impl From<connect::Refusal> for Denial {
+    fn from(refusal: connect::Refusal) -> Self {
+        let (cause, text, reason) = match refusal {
+            connect::Refusal::BadCredentials | connect::Refusal::NotAuthorized => {
+                return Self::of_credentials("Authentication Failure");
             }
-            Refusal::QuotaExceeded => Self {
-                code: ConnAckCode::AuthenticationFailed,
-                text: "Server Full",
-                reason: CloseReason::QuotaExceeded,
-            },
-            Refusal::Banned => Self {
-                code: ConnAckCode::AuthenticationFailed,
-                text: "Banned",
-                reason: CloseReason::Banned,
-            },
+            connect::Refusal::QuotaExceeded => (Cause::Full, "Server Full", CloseReason::QuotaExceeded),
+            connect::Refusal::Banned => (Cause::Banned, "Banned", CloseReason::Banned),
+        };
+        Self {
+            refusal: Refusal { cause, text },
+            reason,
         }
     }
 }
 
 impl<'a> Device<'a> {
-    fn of(connect: &Connect<'a>, settings: &PrivateTcp, limits: &Limits) -> Result<Self, Denial> {
+    fn of(connect: &Connect<'a>, settings: &settings::Device, limits: &Limits) -> Result<Self, Denial> {
         let name = checked_name(connect.client_id, settings.allow_slash).map_err(Denial::of_name)?;
         let wants_username = [&settings.up_topic, &settings.dn_topic]
             .into_iter()
@@ -121,7 +109,7 @@ impl<'a> Device<'a> {
             username,
             password: connect.password,
             dn_topic,
-            keepalive_s: keepalive_s(connect.keepalive, settings),
+            keepalive_s: keepalive_s(connect.keepalive_s, settings),
         })
     }
 }
@@ -147,21 +135,54 @@ fn checked_name(name: &[u8], allow_slash: bool) -> Result<&str, &'static str> {
 }
 
 /// Seconds, as the listener has it: imposed on who asks for none, capped for the others.
-fn keepalive_s(asked: u8, settings: &PrivateTcp) -> u16 {
+fn keepalive_s(asked: u16, settings: &settings::Device) -> u16 {
     match (asked, settings.max_keepalive_s) {
         (0, _) => settings.default_keepalive_s,
-        (asked, 0) => u16::from(asked),
-        (asked, cap) => u16::from(asked).min(cap),
+        (asked, 0) => asked,
+        (asked, cap) => asked.min(cap),
     }
 }
 
 impl Engine {
-    /// The first frame is a CONNECT; `received` is everything since the accept.
+    /// A device says who it is, before it is let in; `received` is everything since the accept.
+    pub(super) fn identify_device(
+        &mut self,
+        id: ConnectionId,
+        client_id: &[u8],
+        received: &[u8],
+        actions: &mut Actions,
+    ) -> Flow {
+        let connection = self
+            .connections
+            .get(id)
+            .expect("the event is of a live connection");
+        let device = self.device_settings(connection);
+        if self.is_host_banned(id) {
+            return self.turn_device_away(id, connect::Refusal::Banned.into(), client_id, actions);
+        }
+        let name = match checked_name(client_id, device.allow_slash) {
+            Ok(name) => format!("{}{name}", device.client_id_prefix),
+            Err(text) => return self.turn_device_away(id, Denial::of_name(text), client_id, actions),
+        };
+        if let Some(flow) = self.go_home(id, &name, received, actions) {
+            return flow;
+        }
+        let connection = self.connections.get_mut(id).expect("it is at home here");
+        let speech = connection
+            .speech
+            .as_mut()
+            .expect("a device speaks with an adapter");
+        speech.identified = true;
+        let speech = *speech;
+        self.answer_device(id, speech, Answer::Identified, actions);
+        Flow::Next
+    }
+
+    /// A device wants to be let in; `received` is everything since the accept, or since it was identified.
     pub(super) fn greet_device(
         &mut self,
         id: ConnectionId,
-        version: u8,
-        connect: Option<Connect<'_>>,
+        connect: &Connect<'_>,
         received: &[u8],
         actions: &mut Actions,
     ) -> Flow {
@@ -169,53 +190,69 @@ impl Engine {
         let connection = self
             .connections
             .get(id)
-            .expect("the frame is of a live connection");
-        let Protocol::PrivateTcp(private) = &settings.listeners[connection.listener.index()].protocol else {
+            .expect("the event is of a live connection");
+        let Protocol::Device(own) = &settings.listeners[connection.listener.index()].protocol else {
             unreachable!("an MQTT listener's bytes go to mqtt.rs");
         };
-        let is_spoken = version == 1 || (version == 0 && private.accept_version_0);
-        let Some(connect) = connect.filter(|_| is_spoken) else {
-            return self.turn_device_away(id, Denial::of_version(), b"", actions);
-        };
         if self.is_host_banned(id) {
-            return self.turn_device_away(id, Refusal::Banned.into(), connect.client_id, actions);
+            return self.turn_device_away(id, connect::Refusal::Banned.into(), connect.client_id, actions);
         }
-        let device = match Device::of(&connect, private, &settings.limits) {
+        let device = match Device::of(connect, own, &settings.limits) {
             Ok(device) => device,
             Err(denial) => return self.turn_device_away(id, denial, connect.client_id, actions),
         };
-        let home = self.placement.home(device.client_id.as_bytes());
-        if home != self.shard {
-            self.hand_over(id, home, received, actions);
-            return Flow::Gone;
+        if let Some(flow) = self.go_home(id, &device.client_id, received, actions) {
+            return flow;
         }
-        match self.admit(id, greeting(&device, private), actions) {
-            Ok(_) => self.welcome(id, &device, private, actions),
+        let speech = connection_speech(self, id);
+        let window_max = self.adapters.look(speech).adapter.window();
+        match self.admit(id, greeting(&device, own, window_max), actions) {
+            Ok(_) => self.welcome(id, &device, own, actions),
             Err(refusal) => self.turn_device_away(id, refusal.into(), connect.client_id, actions),
         }
     }
 
-    /// The device is in: its subscription, then CONNACK, then what waits for it, then what is retained on its dn topic.
+    /// Hands a connection over if its client id is at home elsewhere; `None` when it stays.
+    fn go_home(
+        &mut self,
+        id: ConnectionId,
+        client_id: &str,
+        received: &[u8],
+        actions: &mut Actions,
+    ) -> Option<Flow> {
+        let home = self.placement.home(client_id.as_bytes());
+        if home == self.shard {
+            return None;
+        }
+        if connection_speech(self, id).identified {
+            let detail = "it greets with another client id than it named before".to_owned();
+            return Some(self.close(id, CloseReason::InvalidClientId, detail, actions));
+        }
+        self.hand_over(id, home, received, actions);
+        Some(Flow::Gone)
+    }
+
+    /// The device is in: its subscription, then the answer, then what waits for it, then what is retained on its dn topic.
     fn welcome(
         &mut self,
         id: ConnectionId,
         device: &Device<'_>,
-        private: &PrivateTcp,
+        own: &settings::Device,
         actions: &mut Actions,
     ) -> Flow {
         let session = self.connections.get(id).and_then(|connection| connection.session);
         let session = session.expect("an admitted connection has a session");
-        let recall = self.subscribe_dn(session, &device.dn_topic, private, actions);
-        let accepted = Frame::ConnAck {
-            code: ConnAckCode::Accepted,
-            message: b"Connect Successfully",
-        };
-        self.send_frame(id, &accepted, actions);
+        let recall = self.subscribe_dn(session, &device.dn_topic, own, actions);
+        self.answer_device(id, connection_speech(self, id), Answer::Accepted, actions);
         self.pump(session, actions);
         if let Some(filter) = recall {
             self.recall(session, filter, actions);
         }
-        Flow::Next
+        match self.connections.get(id) {
+            Some(_) => Flow::Next,
+            // Its adapter failed at what waited for it.
+            None => Flow::Gone,
+        }
     }
 
     /// Subscribes a device to its dn topic, and to nothing else; the filter, when it has it.
@@ -223,7 +260,7 @@ impl Engine {
         &mut self,
         session: SessionId,
         dn_topic: &str,
-        private: &PrivateTcp,
+        own: &settings::Device,
         actions: &mut Actions,
     ) -> Option<FilterId> {
         // A kept session may hold the dn topic of another username.
@@ -242,7 +279,7 @@ impl Engine {
             return None;
         }
         let options = SubscriptionOptions {
-            qos: private.dn_qos,
+            qos: own.dn_qos,
             no_local: false,
             retain_as_published: false,
             retain_handling: RetainHandling::Send,
@@ -264,7 +301,7 @@ impl Engine {
         }
     }
 
-    /// CONNACK with a text that says why, flushed, then the end; what follows is not looked at.
+    /// An answer that says why, flushed, then the end; what follows is not looked at.
     fn turn_device_away(
         &mut self,
         id: ConnectionId,
@@ -272,34 +309,39 @@ impl Engine {
         name: &[u8],
         actions: &mut Actions,
     ) -> Flow {
-        let refused = Frame::ConnAck {
-            code: denial.code,
-            message: denial.text.as_bytes(),
-        };
-        self.send_frame(id, &refused, actions);
+        let refusal = denial.refusal;
+        self.answer_device(id, connection_speech(self, id), Answer::Refused(refusal), actions);
         let name: String = String::from_utf8_lossy(name)
             .chars()
             .take(NOTED_CHARS_MAX)
             .collect();
-        let detail = format!("{}, client id {name:?}", denial.text);
+        let detail = format!("{}, client id {name:?}", refusal.text);
         self.close(id, denial.reason, detail, actions)
     }
 }
 
-fn greeting<'a>(device: &'a Device<'a>, private: &PrivateTcp) -> Greeting<'a> {
+/// How a live connection of a device speaks.
+fn connection_speech(engine: &Engine, id: ConnectionId) -> Speech {
+    let connection = engine.connections.get(id);
+    connection
+        .and_then(|connection| connection.speech)
+        .expect("a device is live and speaks with an adapter")
+}
+
+fn greeting<'a>(device: &'a Device<'a>, own: &settings::Device, window_max: u16) -> Greeting<'a> {
     Greeting {
-        wire: Wire::Private,
+        wire: Wire::Device,
         client_id: &device.client_id,
         username: device.username,
         password: device.password,
         is_proved: false,
-        clean_start: private.session_expiry_s == 0,
-        expiry_s: private.session_expiry_s,
+        clean_start: own.session_expiry_s == 0,
+        expiry_s: own.session_expiry_s,
         keepalive_s: device.keepalive_s,
         will: None,
-        // No packet ids: what was written is delivered.
-        window_max: 0,
-        packet_size_max: 3 + PAYLOAD_BYTES_MAX as u32,
-        device: Some(private.overflow),
+        window_max,
+        // Its adapter knows what it can carry.
+        packet_size_max: u32::MAX,
+        device: Some(own.overflow),
     }
 }
