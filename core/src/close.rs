@@ -93,7 +93,7 @@ impl Engine {
         if let Some(speech) = connection.speech {
             self.adapters.close(speech);
         }
-        self.disarm(connection.unacknowledged.as_ref().and_then(|waits| waits.timer));
+        self.forget_unacknowledged(id);
         self.disarm(connection.deferred.as_ref().and_then(|deferred| deferred.timer));
         self.abandon(id, connection.authentication.as_deref(), actions);
         self.on_listener[connection.listener.index()] -= 1;

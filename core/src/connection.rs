@@ -17,7 +17,6 @@ use crate::wheel::TimerId;
 use crate::{ConnectionId, ListenerId, Time};
 use aliases::Aliases;
 use device::adapters::Speech;
-use device::down::Unacknowledged;
 use ringwire_codec::mqtt::{QoS, Version};
 use std::net::SocketAddr;
 
@@ -136,8 +135,6 @@ pub(crate) struct Connection {
     pub(crate) authentication: Option<Box<Authentication>>,
     /// How a device speaks; `None` for an MQTT client.
     pub(crate) speech: Option<Speech>,
-    /// What a device has not acknowledged.
-    pub(crate) unacknowledged: Option<Box<Unacknowledged>>,
     /// Bytes not handled yet: the front of a packet, or what waits while the connection is held.
     pub(crate) inbox: Vec<u8>,
     /// PUBLISH packets from and to the client.
@@ -169,7 +166,6 @@ impl Connection {
             deferred: None,
             authentication: None,
             speech: None,
-            unacknowledged: None,
             inbox: Vec::new(),
             received: 0,
             sent: 0,

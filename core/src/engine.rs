@@ -6,6 +6,7 @@
 use crate::auto_subscribe::AutoSubscription;
 use crate::bans::Bans;
 use crate::connection::device::adapters::Adapters;
+use crate::connection::device::down::Unacknowledged;
 use crate::connection::{Connections, held};
 use crate::delayed::Delayed;
 use crate::flapping::Flaps;
@@ -24,7 +25,7 @@ use crate::timers::Timer;
 use crate::wheel::Wheel;
 use crate::{Actions, CloseReason, Input, InterestMap, ListenerId, Message, Parcel, Settings, ShardId, Time};
 use crate::{ConnectionId, stats::Stats};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The engine of one shard.
@@ -39,6 +40,8 @@ pub struct Engine {
     pub(crate) now: Time,
     pub(crate) connections: Connections,
     pub(crate) adapters: Adapters,
+    /// What devices have not acknowledged: few speak a protocol that does.
+    pub(crate) unacknowledged: BTreeMap<ConnectionId, Unacknowledged>,
     /// Connections on each listener.
     pub(crate) on_listener: Vec<usize>,
     pub(crate) sessions: Sessions,
@@ -90,6 +93,7 @@ impl Engine {
             now: Time::ZERO,
             connections: Connections::default(),
             adapters: Adapters::new(&settings),
+            unacknowledged: BTreeMap::new(),
             on_listener: vec![0; settings.listeners.len()],
             sessions: Sessions::new(hasher(seed, 1)),
             index: Index::new(seed),

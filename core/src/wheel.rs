@@ -12,6 +12,7 @@ mod tests;
 
 use crate::Time;
 use crate::slots::Slots;
+use std::num::NonZero;
 
 /// Bits of a due time that one level covers.
 const LEVEL_BITS: u32 = 6;
@@ -19,9 +20,9 @@ const SLOTS: usize = 1 << LEVEL_BITS;
 /// Enough levels for every 64-bit due time.
 const LEVELS: usize = 11;
 
-/// A timer that is set. Reused once it fired or was cleared.
+/// A timer that is set. Reused once it fired or was cleared. Its place, from 1, so that none costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimerId(u32);
+pub struct TimerId(NonZero<u32>);
 
 /// No timer: the end of a list.
 const NONE: u32 = u32::MAX;
@@ -105,13 +106,14 @@ impl<K: Copy> Wheel<K> {
         };
         self.set += 1;
         self.link(id);
-        TimerId(id)
+        TimerId(NonZero::<u32>::MIN.saturating_add(id))
     }
 
     /// Clears a timer that is set and gives its key back.
     pub fn remove(&mut self, id: TimerId) -> K {
-        self.unlink(id.0);
-        self.release(id.0)
+        let id = id.0.get() - 1;
+        self.unlink(id);
+        self.release(id)
     }
 
     /// Takes the next timer that is due at `now`; `None` when no more are. A timer that is set meanwhile and is due too

@@ -193,7 +193,7 @@ impl Fake {
             connected: true,
             peer: Some("127.0.0.1:4711".parse().unwrap()),
             listener: "mqtt".to_owned(),
-            proto_name: "MQTT",
+            proto_name: "MQTT".to_owned(),
             proto_ver: 5,
             keepalive: 60,
             clean_start: true,

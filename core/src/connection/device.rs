@@ -371,6 +371,7 @@ fn reason_of(kind: Kind) -> CloseReason {
         Kind::Checksum => CloseReason::BadChecksum,
         Kind::TooLarge => CloseReason::PacketTooLarge,
         Kind::Version => CloseReason::UnsupportedVersion,
+        Kind::Credentials => CloseReason::AuthenticationFailed,
         Kind::Failed => CloseReason::AdapterFailed,
     }
 }

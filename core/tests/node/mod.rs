@@ -348,7 +348,10 @@ impl Node {
                 Note::Closed {
                     client_id, reason, ..
                 } => Some((client_id.clone(), *reason)),
-                Note::Connected { .. } | Note::Dropped { .. } | Note::Banned { .. } => None,
+                Note::Connected { .. }
+                | Note::Dropped { .. }
+                | Note::Unreadable { .. }
+                | Note::Banned { .. } => None,
             })
             .collect()
     }

@@ -14,7 +14,7 @@ fn a_device_is_accepted_with_the_text_and_the_bytes_of_the_protocol() {
     assert_eq!(node.take(peer), b"\x20\x00\x14Connect Successfully");
     assert_eq!(closed(&mut node, peer), None);
     assert!(node.notes.iter().any(|note| matches!(note,
-        Note::Connected { client_id, protocol: "private-tcp 1", listener: PRIVATE, .. } if client_id == "abcd")));
+        Note::Connected { client_id, protocol, listener: PRIVATE, .. } if client_id == "abcd" && protocol == "private-tcp 1")));
 }
 
 #[test]
@@ -479,7 +479,7 @@ fn a_device_is_in_the_client_list_and_is_kicked_like_any_client() {
     let client = node.engines[1].client(&name).expect("listed");
     assert_eq!(
         (client.proto_name, client.proto_ver, client.keepalive),
-        ("private-tcp", 1, 60)
+        ("private-tcp".to_owned(), 1, 60)
     );
     assert_eq!(
         (client.username.as_deref(), client.connected),

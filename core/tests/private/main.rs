@@ -131,7 +131,7 @@ fn closed(node: &mut Node, peer: Peer) -> Option<CloseReason> {
 fn detail(node: &Node) -> String {
     let mut details = node.notes.iter().filter_map(|note| match note {
         Note::Closed { detail, .. } => Some(detail.clone()),
-        Note::Connected { .. } | Note::Dropped { .. } | Note::Banned { .. } => None,
+        Note::Connected { .. } | Note::Dropped { .. } | Note::Unreadable { .. } | Note::Banned { .. } => None,
     });
     details.next_back().expect("something was closed")
 }

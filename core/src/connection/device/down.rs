@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 pub(crate) struct Unacknowledged {
     /// In the order of their last sending.
     sent: VecDeque<Sending>,
-    pub(crate) timer: Option<TimerId>,
+    timer: Option<TimerId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +56,12 @@ impl Engine {
             number,
             again,
         };
+        let mut is_settled = number == 0;
+        let session = connection.session;
         let adapter = &mut self.adapters.of(speech).adapter;
         match adapter.deliver(speech.link, &down, &mut outbox.buffer) {
             Ok(Tail::Nothing) => {}
+            Ok(Tail::Settled) => is_settled = true,
             Ok(Tail::Payload) if news.payload.len() >= self.settings.limits.reference_bytes => {
                 outbox.refer(news.share().clone());
             }
@@ -73,8 +76,10 @@ impl Engine {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.sent += 1;
         }
-        if number != 0 {
-            self.follow_up(id, number, 1);
+        match (is_settled, session) {
+            (true, None) => {}
+            (true, Some(session)) => self.end_delivery(session, number),
+            (false, _) => self.follow_up(id, number, 1),
         }
         Ok(())
     }
@@ -99,10 +104,10 @@ impl Engine {
     /// A message waits for its acknowledgement from now on.
     fn follow_up(&mut self, id: ConnectionId, number: u16, times: u16) {
         let at = self.now;
-        let Some(connection) = self.connections.get_mut(id) else {
+        if self.connections.get(id).is_none() {
             return;
-        };
-        let waits = connection.unacknowledged.get_or_insert_default();
+        }
+        let waits = self.unacknowledged.entry(id).or_default();
         waits.sent.push_back(Sending { number, at, times });
         if waits.timer.is_none() {
             self.arm_retry(id);
@@ -115,11 +120,7 @@ impl Engine {
             return;
         };
         let interval_ms = self.device_settings(connection).retry_interval_ms;
-        let Some(waits) = self
-            .connections
-            .get_mut(id)
-            .and_then(|c| c.unacknowledged.as_mut())
-        else {
+        let Some(waits) = self.unacknowledged.get_mut(&id) else {
             return;
         };
         let older = waits.timer.take();
@@ -142,10 +143,7 @@ impl Engine {
 
     /// True when it was waited for.
     fn forget_sending(&mut self, id: ConnectionId, number: u16) -> bool {
-        let Some(connection) = self.connections.get_mut(id) else {
-            return false;
-        };
-        let Some(waits) = &mut connection.unacknowledged else {
+        let Some(waits) = self.unacknowledged.get_mut(&id) else {
             return false;
         };
         let Some(at) = waits.sent.iter().position(|sending| sending.number == number) else {
@@ -153,12 +151,18 @@ impl Engine {
         };
         waits.sent.remove(at);
         if waits.sent.is_empty() {
-            let timer = connection.unacknowledged.take().and_then(|waits| waits.timer);
-            self.disarm(timer);
+            self.forget_unacknowledged(id);
         }
         true
     }
 
+    /// Nothing is waited for any more, or the connection is over.
+    pub(crate) fn forget_unacknowledged(&mut self, id: ConnectionId) {
+        let waits = self.unacknowledged.remove(&id);
+        self.disarm(waits.and_then(|waits| waits.timer));
+    }
+
+    /// A message is delivered, or given up. Nothing happens for number 0.
     fn end_delivery(&mut self, session: SessionId, number: u16) {
         let session = self.sessions.get_mut(session);
         if let Some(window) = session.and_then(|session| session.window.as_mut()) {
@@ -168,13 +172,8 @@ impl Engine {
 
     /// Messages were not acknowledged in time: sent again, or given up.
     pub(crate) fn unacknowledged_due(&mut self, id: ConnectionId, actions: &mut Actions) {
-        let connection = self
-            .connections
-            .get_mut(id)
-            .expect("timers of closed connections are cleared");
-        if let Some(waits) = &mut connection.unacknowledged {
-            waits.timer = None;
-        }
+        let waits = self.unacknowledged.get_mut(&id);
+        waits.expect("timers of closed connections are cleared").timer = None;
         while let Some(sending) = self.next_due(id) {
             self.send_again(id, sending, actions);
         }
@@ -188,7 +187,7 @@ impl Engine {
     fn next_due(&mut self, id: ConnectionId) -> Option<Sending> {
         let connection = self.connections.get(id)?;
         let interval_ms = self.device_settings(connection).retry_interval_ms;
-        let waits = self.connections.get_mut(id)?.unacknowledged.as_mut()?;
+        let waits = self.unacknowledged.get_mut(&id)?;
         let is_due = self.now.millis_since(waits.sent.front()?.at) >= interval_ms;
         is_due.then(|| waits.sent.pop_front()).flatten()
     }
@@ -222,10 +221,7 @@ impl Engine {
 
     /// What was just sent was sent before.
     fn count_time(&mut self, id: ConnectionId, times: u16) {
-        let waits = self
-            .connections
-            .get_mut(id)
-            .and_then(|c| c.unacknowledged.as_mut());
+        let waits = self.unacknowledged.get_mut(&id);
         if let Some(sending) = waits.and_then(|waits| waits.sent.back_mut()) {
             sending.times = times;
         }
