@@ -460,7 +460,8 @@ pub struct Down {
     pub payload: DownPayload,
     /// Bytes of the number that commands and answers have, counted from 0 on each connection and wrapping: 1, 2 or 4.
     pub sequence_width: usize,
-    /// How many acknowledged commands may be on their way, less than the sequence has numbers. 0: none is acknowledged.
+    /// How many acknowledged commands may be on their way, up to 1,024, and less than the sequence has numbers. 0: none is
+    /// acknowledged. A command without `{$sequence}` is not acknowledged either.
     pub window: u16,
     /// The first one that fits is written. A payload that fits none is dropped.
     pub commands: Vec<Command>,
