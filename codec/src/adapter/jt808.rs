@@ -3,6 +3,23 @@
 //! A device's messages are published as JSON, JSON published for it becomes a message. Serial numbers, general answers,
 //! registration and packages of long messages stay in here. What a device cannot be understood in is published as it is.
 
+mod down;
+mod frame;
+mod json;
+mod layout;
+mod messages;
+mod packages;
+mod parameters;
+mod position;
+mod session;
+mod shard;
+mod text;
+mod up;
+
+use super::{Adapter, Blueprint};
+use frame::Header;
+use shard::Shard;
+
 /// The protocol with a listener's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jt808 {
@@ -67,4 +84,50 @@ impl Default for Jt808 {
             close_on_bad_frame: false,
         }
     }
+}
+
+impl Blueprint for Jt808 {
+    fn name(&self) -> &str {
+        "jt808"
+    }
+
+    fn fields(&self) -> Vec<String> {
+        Field::ALL.map(|(name, _)| name.to_owned()).to_vec()
+    }
+
+    fn adapter(&self, wanted: &[String]) -> Box<dyn Adapter> {
+        let field = |name: &String| Field::ALL.iter().find(|(known, _)| known == name);
+        let wanted = wanted.iter().filter_map(field).map(|(_, field)| *field);
+        Box::new(Shard::new(self.clone(), wanted.collect()))
+    }
+}
+
+/// What an up topic may have in braces.
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    MessageId,
+    MessageIdHex,
+    Phone,
+}
+
+impl Field {
+    const ALL: [(&'static str, Self); 3] = [
+        ("msg_id", Self::MessageId),
+        ("msg_id_hex", Self::MessageIdHex),
+        ("phone", Self::Phone),
+    ];
+
+    fn value(self, header: &Header) -> String {
+        match self {
+            Self::MessageId => header.id.to_string(),
+            Self::MessageIdHex => format!("{:04x}", header.id),
+            Self::Phone => phone_number(header),
+        }
+    }
+}
+
+fn phone_number(header: &Header) -> String {
+    let mut digits = Vec::new();
+    text::digits(header.party.phone.bcd(), &mut digits);
+    String::from_utf8(digits).expect("digits and letters")
 }
