@@ -20,7 +20,7 @@ one NAME=TYPE://ADDRESS for each listener, TYPE being mqtt or emqtcp; without ad
 standard error.
 
 Exit codes: 0 stopped after a drain; 1 could not start, or not drained in time; 2 a mistake in the configuration or on
-the command line. SIGINT and SIGTERM drain, the second one ends at once.";
+the command line; 3 `ringwire migrate` left something to do. SIGINT and SIGTERM drain, the second one ends at once.";
 
 /// A message broker on io_uring: MQTT 3.1, 3.1.1 and 5.0, and private TCP protocols; one shard a CPU core.
 #[derive(Debug, Parser)]
@@ -47,6 +47,9 @@ pub enum Command {
     Bench(Box<bench::Bench>),
     /// Sets a user's password in a file of credentials for SCRAM-SHA-256; reads it from standard input
     Passwd(crate::scram::passwd::Passwd),
+    /// Turns an emqx_tcp.conf of EMQX 4 into a configuration on standard output, and names what it could not carry over
+    #[command(after_help = crate::migrate::ABOUT)]
+    Migrate(crate::migrate::Migrate),
     /// Prints a configuration file with every key, its default, range and reason
     Example,
 }

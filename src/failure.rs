@@ -1,7 +1,7 @@
 //! Why the command ends without success: one line that says what to do, and the exit code.
 //!
-//! 1: the machine or another process is in the way; 2: the configuration or the command line is wrong. A panic is a
-//! bug of ours: one line that names the thread, then abort, because a node with a dead shard must not look alive.
+//! 1: the machine or another process is in the way; 2: the configuration or the command line is wrong; 3: `ringwire migrate`
+//! left something to do. A panic is a bug of ours: one line that names the thread, then abort, because a node with a dead shard must not look alive.
 
 use crate::bench::BenchError;
 use crate::data::DataError;
@@ -59,6 +59,9 @@ pub enum Failure {
     /// The credentials changed for the worse between check and start.
     #[error("ringwire: error: {0}")]
     Credentials(#[from] LoadError),
+    /// A file was migrated, and some of its keys need somebody. Not an error, but scripts should know.
+    #[error("{0}")]
+    MigratedInPart(String),
     /// The drain took too long.
     #[error(
         "ringwire: error: not drained within {0:?}: connections were cut off; node.shutdown_timeout gives them longer"
@@ -75,6 +78,7 @@ impl Failure {
             Self::Configuration(_) | Self::File { .. } | Self::Credentials(_) => ExitCode::from(2),
             Self::Passwd(PasswdError::Username(_) | PasswdError::Password(_)) => ExitCode::from(2),
             Self::Bench(error) if error.is_usage() => ExitCode::from(2),
+            Self::MigratedInPart(_) => ExitCode::from(3),
             Self::LogFile { .. }
             | Self::Bench(_)
             | Self::Data(_)

@@ -14,6 +14,7 @@ mod cores;
 mod data;
 mod failure;
 mod log;
+mod migrate;
 mod ready;
 mod scram;
 mod stats;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Tune(arguments) => tuned(&arguments),
         Command::Bench(options) => bench(&options),
         Command::Passwd(arguments) => passwd(&arguments),
+        Command::Migrate(arguments) => migrated(&arguments),
         Command::Example => say(&config::example()),
     };
     match done {
@@ -121,6 +123,24 @@ fn passwd(arguments: &scram::passwd::Passwd) -> Result<(), Failure> {
     say(&scram::passwd::passwd(arguments)?)
 }
 
+/// The configuration on standard output, what it lacks on standard error.
+fn migrated(arguments: &migrate::Migrate) -> Result<(), Failure> {
+    let path = &arguments.file;
+    let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
+        path: path.clone(),
+        source,
+    })?;
+    let migrated = migrate::migrate(path, &text, is_coloured()).map_err(Failure::Configuration)?;
+    say(&migrated.toml)?;
+    // Nobody may read it any more; the exit code still tells.
+    let _ = std::io::stderr().write_all(migrated.notes.as_bytes());
+    if migrated.has_work {
+        return Err(Failure::MigratedInPart(migrated.summary));
+    }
+    let _ = writeln!(std::io::stderr(), "{}", migrated.summary);
+    Ok(())
+}
+
 fn tuned(arguments: &tune::Arguments) -> Result<(), Failure> {
     let allowed = cores::allowed();
     let config = configuration(&arguments.options, &allowed)?;
@@ -138,9 +158,13 @@ fn configuration(options: &Options, allowed: &[usize]) -> Result<Config, Failure
     let sources = options
         .sources()
         .map_err(|(path, source)| Failure::File { path, source })?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     config::load(&sources, allowed)
-        .map_err(|mistakes| Failure::Configuration(config::render(&mistakes, &sources, colour)))
+        .map_err(|mistakes| Failure::Configuration(config::render(&mistakes, &sources, is_coloured())))
+}
+
+/// Whether standard error is a terminal that shows colours.
+fn is_coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Standard output may be a pipe whose reader waits for the ready line: flushed, and a closed one is no reason to stop.

@@ -33,15 +33,20 @@ impl Broker {
 
     /// As `start`, with more arguments.
     pub fn start_with(shards: usize, more: &[&str]) -> Self {
-        let mut command = command();
-        command.args([
+        let listeners = [
             "--listen",
             "mqtt://127.0.0.1:0",
             "--listen",
             "emqtcp://127.0.0.1:0",
-        ]);
+        ];
+        Self::serve(shards, &[&listeners, more].concat())
+    }
+
+    /// With the listeners that `arguments` name, and the admin endpoint.
+    pub fn serve(shards: usize, arguments: &[&str]) -> Self {
+        let mut command = command();
         command.args(["--admin", "127.0.0.1:0", "--shards", &shards.to_string()]);
-        command.args(more);
+        command.args(arguments);
         let mut child = command.spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let stdout = follow(child.stdout.take().expect("piped"), "stdout", &log);
