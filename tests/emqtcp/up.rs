@@ -1,7 +1,10 @@
 //! What a device sends: its QoS and RETAIN, the rules for it, and that nothing is lost at QoS 1 and 2.
 
+use crate::client::Client;
 use crate::device::{Device, expect_metric, log_line};
+use crate::notation::bytes;
 use crate::server::Server;
+use std::time::Duration;
 
 #[test]
 fn by_default_data_is_published_at_qos_0_and_not_retained() {
@@ -101,4 +104,61 @@ fn what_a_rule_forbids_closes_where_the_listener_says_so() {
     let line = device.expect_reason(&server, "not_authorized");
     assert!(line.contains("tcp/closed/up"), "{line}");
     expect_metric(&server, "ringwire_packets_publish_auth_error", &[], 1.0);
+}
+
+/// A subscriber of 3.1.1 that has two messages on their way at most, as the settings say.
+fn slow_reader(server: &Server, id: &str) -> Client {
+    let mut reader = server.v3(&format!("{id}-reader"));
+    reader.subscribe_v3(&format!("tcp/{id}/up"), 1);
+    reader
+}
+
+/// Numbered frames of about eight kilobytes.
+fn numbered(count: usize) -> Vec<u8> {
+    let padding = "x".repeat(8_000);
+    (0..count)
+        .flat_map(|n| bytes(&format!("30 '{n:06}{padding}'")))
+        .collect()
+}
+
+/// Reads and acknowledges what a device sent, in order, with nothing lost or doubled.
+fn read_numbered(reader: &mut Client, count: usize) {
+    for n in 0..count {
+        let packet = reader.packet();
+        assert_eq!(packet[0] & 0xF6, 0x32, "a PUBLISH at QoS 1, not sent twice");
+        let topic = usize::from(u16::from_be_bytes([packet[3], packet[4]]));
+        let rest = &packet[5 + topic..];
+        assert_eq!(&rest[2..8], format!("{n:06}").as_bytes(), "in order");
+        reader.send_bytes(&[0x40, 2, rest[0], rest[1]]);
+    }
+}
+
+/// What is on its way between two shards when one says stop is still taken: the queue has room for that, and not for all.
+#[test]
+fn a_device_is_not_read_while_a_qos_1_subscriber_is_behind_and_nothing_is_lost() {
+    let server = Server::with(&[
+        "listener.emqtcp.up_qos=1",
+        "limits.inflight=2",
+        "limits.queue_bytes=24MB",
+        "limits.backpressure_messages=16",
+        "limits.backpressure_timeout=1m",
+    ]);
+    for id in ["behind-0", "behind-1", "behind-2"] {
+        let mut reader = slow_reader(&server, id);
+        let mut device = Device::connect(&server, id);
+        let frames = numbered(6_000);
+        let sent = device.send_until_stuck(&frames, Duration::from_millis(500));
+        assert!(
+            sent < frames.len(),
+            "48 megabytes fit no socket: the device was read on"
+        );
+        let rest = frames[sent..].to_vec();
+        let sender = std::thread::spawn(move || {
+            device.send_bytes(&rest);
+            device.expect_alive();
+        });
+        read_numbered(&mut reader, 6_000);
+        sender.join().expect("the device went on");
+    }
+    expect_metric(&server, "ringwire_delivery_dropped_queue_full", &[], 0.0);
 }
