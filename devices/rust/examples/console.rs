@@ -55,7 +55,7 @@ fn typed() -> Receiver<Vec<u8>> {
 }
 
 fn run(mut device: Device, lines: &Receiver<Vec<u8>>) -> Result<(), Box<dyn Error>> {
-    let mut pending = None;
+    let mut pending: Option<Vec<u8>> = None;
     loop {
         let step = if pending.is_some() && device.is_online() {
             Duration::ZERO
