@@ -43,6 +43,7 @@ from typing import NamedTuple, Optional
 PAYLOAD_BYTES_MAX = 65535
 CONNECT, CONNACK, DATATRANS, PING, PONG, DISCONNECT = 1, 2, 3, 4, 5, 6
 NEVER = float("inf")
+GREETING, ONLINE, CLOSING = "greeting", "online", "closing"
 
 
 class Offline(Exception):
@@ -99,7 +100,7 @@ class Device:
         self._reset()
 
     def _reset(self):
-        self._is_online = False
+        self._stage = GREETING
         self._input, self._output = bytearray(), bytearray()
         self._arrived = collections.deque()
         self._pinged_at = self._stalled_at = None
@@ -117,25 +118,25 @@ class Device:
     @property
     def is_online(self) -> bool:
         """True while messages can be published."""
-        return self._is_online
+        return self._stage == ONLINE
 
     # ---- what is asked of it ----
 
     def connect(self) -> str:
         """Connects once and returns the broker's text. Raises Refused or Lost."""
         self._open()
-        while not self._is_online:
+        while not self.is_online:
             self._step(time.monotonic() + self._timeout)
         return self._arrived.popleft().text
 
     def publish(self, payload: bytes) -> None:
         """Publishes to the device's up topic: sent, unless the connection is lost first. Raises Offline or ValueError."""
-        if not self._is_online:
+        if not self.is_online:
             raise Offline("not online; publish again when the device is")
         self._output += frame(DATATRANS << 4, payload)
         try:
-            self._send()
-        except Lost:
+            self._offer()
+        except OSError:
             pass  # wait() and receive() come to it too, and report it
 
     def receive(self, seconds: float = NEVER) -> Optional[bytes]:
@@ -155,7 +156,7 @@ class Device:
 
     def ping(self) -> float:
         """How many seconds a PING takes to be answered. Raises Lost."""
-        if not self._is_online:
+        if not self.is_online:
             raise Offline("not online")
         started, pongs = time.monotonic(), self._pongs
         self._output.append(PING << 4)
@@ -165,7 +166,10 @@ class Device:
         return time.monotonic() - started
 
     def wait(self, seconds: float = NEVER) -> Optional[Event]:
-        """The next event within so many seconds, or None. Connects when it is time to; never raises for the network."""
+        """The next event within so many seconds, or None. Connects when it is time to; never raises for the network.
+
+        After disconnect() nothing happens until connect().
+        """
         until = time.monotonic() + seconds
         while True:
             if self._arrived:
@@ -176,8 +180,10 @@ class Device:
                     self._step(until)
                 elif self._retry_at <= now:
                     self._open()
+                elif min(self._retry_at, until) == NEVER:
+                    raise Offline("disconnected, so nothing will ever happen; connect() first")
                 else:
-                    time.sleep(min(self._retry_at, until) - now if until > now else 0)
+                    time.sleep(max(0.0, min(self._retry_at, until) - now))
             except Lost as reason:
                 return Event("offline", text=str(reason), reason=reason, retry_in=self._retry_at - time.monotonic())
             if not self._arrived and time.monotonic() >= until:
@@ -187,9 +193,9 @@ class Device:
         """Sends what waits, says goodbye, returns when the broker has closed or the timeout has passed."""
         if self._socket is None:
             return
-        if self._is_online:
+        if self.is_online:
             self._output.append(DISCONNECT << 4)
-        self._is_online = False
+        self._stage = CLOSING
         until = time.monotonic() + self._timeout
         try:
             # Who closes first with bytes unread resets the connection, and what it sent last may be lost with it.
@@ -222,7 +228,7 @@ class Device:
     def _lost(self, reason: Lost) -> Lost:
         """Closes, and says when the next attempt comes: half of the wait is random, so that devices that lost one
         broker do not return all at once."""
-        if self._is_online and time.monotonic() - self._online_at >= self._stable:
+        if self.is_online and time.monotonic() - self._online_at >= self._stable:
             self._next_wait = self._backoff[0]
         if isinstance(reason, Refused):
             self._next_wait = self._backoff[1]
@@ -248,28 +254,21 @@ class Device:
 
     def _send(self):
         try:
+            self._offer()
+        except OSError as error:
+            self._receive()  # the broker's last words may say why
+            raise self._lost(Lost(f"the connection broke: {error}")) from error
+
+    def _offer(self):
+        try:
             while self._output:
                 sent = self._socket.send(self._output[:65536])
                 del self._output[:sent]
                 self._sent_at, self._stalled_at = time.monotonic(), None
         except BlockingIOError:
             self._stalled_at = self._stalled_at or time.monotonic()
-        except OSError as error:
-            self._last_words()
-            raise self._lost(Lost(f"the connection broke: {error}")) from error
-
-    def _last_words(self):
-        """What the broker said before sending failed: it may say why."""
-        try:
-            self._receive()
-        except Refused:
-            raise
-        except Lost:
-            pass
 
     def _receive(self):
-        if self._socket is None:
-            return
         try:
             received = self._socket.recv(65536)
         except BlockingIOError:
@@ -286,12 +285,11 @@ class Device:
         while self._input:
             first = self._input[0]
             kind = first >> 4
-            is_greeting = not self._pongs and not self._is_online and kind == CONNACK
-            if kind == PONG and self._is_online:
+            if kind == PONG and self._stage != GREETING:
                 del self._input[0]
                 self._pongs += 1
                 continue
-            if not (is_greeting or kind == DATATRANS and self._is_online):
+            if kind != (CONNACK if self._stage == GREETING else DATATRANS):
                 raise self._lost(Lost(f"the broker sent a frame that has no place here (first byte 0x{first:02x})"))
             if len(self._input) < 3:
                 return
@@ -304,24 +302,25 @@ class Device:
 
     def _read_frame(self, first: int, payload: bytes):
         if first >> 4 == DATATRANS:
-            self._arrived.append(Event("down", payload=payload))
+            if self.is_online:
+                self._arrived.append(Event("down", payload=payload))
             return
         text = payload.decode("utf-8", "replace")
         if first & 0x0F:
             raise self._lost(Refused(first & 0x0F, text))
-        self._is_online, self._online_at = True, time.monotonic()
+        self._stage, self._online_at = ONLINE, time.monotonic()
         self._arrived.append(Event("online", text=text))
 
     def _next_check(self) -> float:
         """When something has to be done although nothing arrives."""
         times = [NEVER]
-        if not self._is_online:
+        if self._stage == GREETING:
             times.append(self._opened_at + self._timeout)
         if self._pinged_at is not None:
             times.append(self._pinged_at + self._timeout)
         if self._stalled_at is not None:
             times.append(self._stalled_at + self._timeout)
-        if self._is_online and not self._output:
+        if self.is_online and not self._output:
             times.append(self._quiet_since() + self._ping_after)
         return min(times)
 
@@ -332,14 +331,14 @@ class Device:
     def _ping_when_due(self):
         """After three quarters of the keepalive: the broker waits for one and a half of it."""
         now = time.monotonic()
-        if self._is_online and not self._output and now - self._quiet_since() >= self._ping_after:
+        if self.is_online and not self._output and now - self._quiet_since() >= self._ping_after:
             self._output.append(PING << 4)
             self._pinged_at = self._pinged_at or now
 
     def _check(self):
         now = time.monotonic()
         late = [(self._pinged_at, "no answer to PING"), (self._stalled_at, "the socket takes nothing any more")]
-        if not self._is_online:
+        if self._stage == GREETING:
             late.append((self._opened_at, "no answer in time"))
         for since, reason in late:
             if since is not None and now - since >= self._timeout:

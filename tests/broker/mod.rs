@@ -5,6 +5,7 @@
 //! in it fails a test that would have passed.
 
 pub mod http;
+pub mod pasted;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

@@ -15,20 +15,8 @@ mod readme;
 mod scripts;
 mod suites;
 
+use broker::pasted::is_installed;
 use std::path::PathBuf;
-
-/// False, loudly, when a client is not installed and may be missing.
-fn is_installed(client: &str, installed: bool) -> bool {
-    if !installed {
-        let required = std::env::var("RINGWIRE_INTEROP").is_ok_and(|value| value == "required");
-        assert!(
-            !required,
-            "{client} is not installed and RINGWIRE_INTEROP=required"
-        );
-        println!("SKIPPED: {client} is not installed; .ci/run installs it");
-    }
-    installed
-}
 
 /// Where `.ci/run` puts the Python and JavaScript clients.
 fn clients() -> PathBuf {

@@ -1,71 +1,23 @@
 //! The README's promises, pasted: its examples run as printed, but for the ports, against the real broker; the files
 //! that it names exist; the flags that it shows are flags of the binary.
 
+use crate::broker::pasted::{self, has, output, start};
 use crate::broker::{self, Broker};
-use crate::is_installed;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 const README: &str = include_str!("../../README.md");
 
-/// The code block after `<!-- tested: NAME -->`, with the default ports replaced by those of a broker.
+/// A block of the README, with the default ports replaced by those of a broker.
 fn example(broker: &Broker, name: &str) -> String {
-    let mark = format!("<!-- tested: {name} -->\n```");
-    let block = README
-        .split_once(&mark)
-        .unwrap_or_else(|| panic!("README has {mark}"))
-        .1;
-    let code = block
-        .split_once('\n')
-        .and_then(|(_, rest)| rest.split_once("```"))
-        .expect("a whole block")
-        .0;
     let ports = [
-        ("1883", broker.mqtt()),
-        ("8090", broker.private()),
-        ("18083", broker.admin()),
+        ("1883", broker.mqtt().port()),
+        ("8090", broker.private().port()),
+        ("18083", broker.admin().port()),
     ];
-    let words = code.split_inclusive(|character: char| !character.is_ascii_digit());
-    let replaced = words.map(|word| {
-        let digits = word.trim_end_matches(|character: char| !character.is_ascii_digit());
-        match ports.iter().find(|(port, _)| *port == digits) {
-            Some((port, address)) => word.replacen(port, &address.port().to_string(), 1),
-            None => word.to_owned(),
-        }
-    });
-    replaced.collect()
-}
-
-fn start(program: &str, flag: &str, code: &str) -> Child {
-    let mut command = Command::new(program);
-    command
-        .args([flag, code])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().expect("the interpreter starts")
-}
-
-fn output(code: &str) -> String {
-    let output = start("sh", "-ec", code).wait_with_output().expect("it ends");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{code}\n{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text
-}
-
-fn has(programs: &[&str]) -> bool {
-    let found = |program: &&str| {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&paths).any(|folder| folder.join(program).exists())
-    };
-    is_installed(&programs.join(", "), programs.iter().all(found))
+    pasted::example(README, name, &ports)
 }
 
 #[test]

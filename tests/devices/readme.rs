@@ -1,0 +1,1 @@
+//! The blocks of `devices/README.md`, pasted against a broker.
