@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "../../fuzz/checks/jt808.rs"]
+mod jt808;
 #[path = "../../fuzz/checks/mqtt.rs"]
 mod mqtt;
 #[path = "../../fuzz/checks/private.rs"]
@@ -22,7 +24,8 @@ type Target = (&'static str, fn(&[u8]));
 /// Targets that `core/tests/corpus.rs` replays.
 const ELSEWHERE: [&str; 1] = ["engine"];
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
+    ("jt808", jt808::check),
     ("mqtt_v31", |bytes| mqtt::check(Version::V31, bytes)),
     ("mqtt_v311", |bytes| mqtt::check(Version::V311, bytes)),
     ("mqtt_v5", |bytes| mqtt::check(Version::V5, bytes)),

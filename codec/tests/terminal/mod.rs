@@ -224,10 +224,16 @@ impl Conversation {
     pub fn hears(&mut self, bytes: &[u8]) -> Vec<Told> {
         self.input.extend_from_slice(bytes);
         let mut told = Vec::new();
-        while let Some(next) = self.step() {
+        let mut idle = 0;
+        loop {
+            let before = self.input.len();
+            let Some(next) = self.step() else {
+                return told;
+            };
+            idle = if self.input.len() < before { 0 } else { idle + 1 };
+            assert!(idle < 8, "it says more and more of the same bytes: {next:?}");
             told.extend(next);
         }
-        told
     }
 
     /// What the device was told since the last time, as frames.

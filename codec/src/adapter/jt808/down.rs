@@ -30,7 +30,7 @@ impl Fault {
 
     /// The fault as seen from the object or list that it is in.
     fn below(mut self, parent: &str) -> Self {
-        let separator = if self.path.starts_with('[') { "" } else { "." };
+        let separator = if self.path.is_empty() { "" } else { "." };
         self.path = format!("{parent}{separator}{}", self.path);
         self
     }

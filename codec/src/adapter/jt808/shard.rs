@@ -97,7 +97,9 @@ impl Adapter for Shard {
             Answer::Refused(_) | Answer::Unreadable(Kind::Credentials) => refuse(session, &pending, out),
             Answer::Taken => published(session, &pending, SUCCESS, out),
             Answer::Denied => published(session, &pending, FAILURE, out),
-            Answer::Alive if header.id == REGISTER => self.register(link, header, out),
+            Answer::Alive if header.id == REGISTER && header.package.is_none() => {
+                self.register(link, header, out);
+            }
             Answer::Alive => self.alive(link, &pending, out),
             Answer::Goodbye => session.answer(header, SUCCESS, out),
             Answer::Unreadable(
