@@ -1,0 +1,304 @@
+//! What the engine does with the events of an adapter, whatever it speaks: two shards, an adapter that speaks in words.
+
+#[path = "../node/mod.rs"]
+mod node;
+mod words;
+
+use node::{Hello, Node, Peer};
+use ringwire_codec::mqtt::{QoS, Version};
+use ringwire_core::settings::{Device, Listener, Protocol};
+use ringwire_core::{CloseReason, DropReason, Input, ListenerId, Note};
+use std::sync::Arc;
+use words::Words;
+
+const WORDS: ListenerId = ListenerId(1);
+const V3: Version = Version::V311;
+
+fn words(name: &'static str, window: u16) -> Arc<Words> {
+    Arc::new(Words { name, window })
+}
+
+fn node(device: Device) -> Node {
+    let mut settings = node::settings(2);
+    settings.limits.device_frame_bytes = 100;
+    settings.listeners.push(Listener {
+        name: "words".into(),
+        max_connections: 100,
+        protocol: Protocol::Device(device),
+    });
+    Node::with(settings)
+}
+
+/// A listener whose devices acknowledge.
+fn acknowledging(window: u16) -> Device {
+    Device {
+        adapter: words("words", window),
+        up_topic: "up/%c".to_owned(),
+        dn_topic: "dn/%c".to_owned(),
+        retry_interval_ms: 1_000,
+        retry_max: 2,
+        ..Device::default()
+    }
+}
+
+/// A device whose home is shard 1, and its name, let in.
+fn device(node: &mut Node) -> (Peer, String) {
+    let name = node.name_at(1, "dev");
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, format!("c {name}\n").as_bytes());
+    assert_eq!(heard(node, peer), ["Accepted"]);
+    (peer, name)
+}
+
+fn heard(node: &mut Node, peer: Peer) -> Vec<String> {
+    let text = String::from_utf8(node.take(peer)).expect("words");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn mqtt(node: &mut Node, filter: &str) -> Peer {
+    let name = node.name_at(0, "app");
+    let peer = node.connect(0, Hello::new(V3, &name));
+    node.subscribe(peer, V3, filter, 1);
+    node.take(peer);
+    peer
+}
+
+fn down(node: &mut Node, from: Peer, name: &str, payload: &str) {
+    let topic = format!("dn/{name}");
+    node.publish(from, V3, &topic, payload.as_bytes(), QoS::AtMostOnce, 0);
+}
+
+/// The detail of the last close.
+fn last_close(node: &Node) -> (CloseReason, String) {
+    let mut closes = node.notes.iter().rev().filter_map(|note| match note {
+        Note::Closed { reason, detail, .. } => Some((*reason, detail.clone())),
+        Note::Connected { .. } | Note::Dropped { .. } | Note::Unreadable { .. } | Note::Banned { .. } => None,
+    });
+    closes.next().expect("something was closed")
+}
+
+#[test]
+fn a_device_that_says_who_it_is_moves_home_before_it_is_told_anything() {
+    let mut node = node(acknowledging(0));
+    let name = node.name_at(1, "dev");
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, format!("n\ni {name}\n").as_bytes());
+    assert_eq!(heard(&mut node, peer), ["Identified"]);
+    assert!(node.moved.keys().any(|(shard, _)| *shard == 0), "handed over");
+    node.send(peer, format!("c {name}\nh\n").as_bytes());
+    assert_eq!(heard(&mut node, peer), ["Accepted", "Alive"]);
+    assert!(node.engines[1].client(&name).expect("listed").connected);
+}
+
+#[test]
+fn a_device_that_was_told_something_cannot_become_another_that_is_at_home_elsewhere() {
+    let mut node = node(acknowledging(0));
+    let (name, other) = (node.name_at(1, "dev"), node.name_at(0, "dev"));
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, format!("i {name}\nc {other}\n").as_bytes());
+    assert_eq!(heard(&mut node, peer), ["Identified"]);
+    assert_eq!(last_close(&node).0, CloseReason::InvalidClientId);
+}
+
+#[test]
+fn fields_of_a_frame_stand_in_its_topic_and_a_value_that_would_change_it_is_dropped() {
+    let mut node = node(Device {
+        adapter: words("words", 0),
+        up_topic: "up/%c/{value}/{nothing}".to_owned(),
+        ..Device::default()
+    });
+    let app = mqtt(&mut node, "up/#");
+    let (peer, name) = device(&mut node);
+    node.send(peer, b"d red one\nd a/b two\nd + three\nd blue four\n");
+    assert_eq!(
+        node.take_words(app, V3),
+        [
+            format!("publish up/{name}/red/{{nothing}} one q0"),
+            format!("publish up/{name}/blue/{{nothing}} four q0"),
+        ]
+    );
+    assert_eq!(heard(&mut node, peer), ["Taken", "Denied", "Denied", "Taken"]);
+    assert_eq!(node.drops(DropReason::TopicInvalid), 2);
+}
+
+#[test]
+fn bytes_that_are_left_out_are_counted_and_told_once_a_connection() {
+    let mut node = node(acknowledging(0));
+    let app = mqtt(&mut node, "up/#");
+    let (peer, name) = device(&mut node);
+    node.send(peer, b"h\n? what\n? why\nd - on\n");
+    assert_eq!(node.take_words(app, V3), [format!("publish up/{name} on q0")]);
+    assert_eq!(node.drops(DropReason::FrameUnreadable), 2);
+    let told: Vec<&Note> = (node.notes.iter())
+        .filter(|note| matches!(note, Note::Unreadable { .. }))
+        .collect();
+    let [
+        Note::Unreadable {
+            client_id, detail, ..
+        },
+    ] = told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!(*client_id, name);
+    assert_eq!(
+        detail, "a question (offset 4): 3f 20 77 68 61 74 0a 3f 20 77 68 79 0a 64 20 2d",
+        "offset in what arrived, its first bytes"
+    );
+}
+
+#[test]
+fn bytes_that_cannot_be_read_close_with_their_reason_after_the_adapter_had_its_say() {
+    let mut node = node(acknowledging(0));
+    let (peer, _) = device(&mut node);
+    node.send(peer, b"h\nbad\n");
+    assert_eq!(heard(&mut node, peer), ["Alive", "Unreadable(Checksum)"]);
+    let expected = "no word of mine (offset 3): 62 61 64 0a".to_owned();
+    assert_eq!(last_close(&node), (CloseReason::BadChecksum, expected));
+}
+
+#[test]
+fn an_adapter_that_says_what_makes_no_sense_costs_its_connection_and_no_more() {
+    let mut node = node(acknowledging(0));
+    let (bystander, _) = device(&mut node);
+    for (said, in_it) in [
+        ("h\n", "before its greeting"),
+        ("d - x\n", "before its greeting"),
+        ("a 1\n", "before its greeting"),
+        ("c dev9\nc dev9\n", "a second greeting"),
+        ("c dev9\ni dev9\n", "a second greeting"),
+        ("c dev9\nover\n", "used 6 of 5 bytes"),
+        ("c dev9\nspin\n", "used 0 of 5 bytes"),
+    ] {
+        let peer = node.open_on(0, WORDS);
+        node.send(peer, said.as_bytes());
+        let (reason, detail) = last_close(&node);
+        assert_eq!(reason, CloseReason::AdapterFailed, "{said:?}");
+        assert!(detail.contains(in_it), "{said:?}: {detail}");
+        node.take(peer);
+    }
+    node.send(bystander, b"h\n");
+    assert_eq!(heard(&mut node, bystander), ["Alive"]);
+}
+
+#[test]
+fn a_frame_without_an_end_is_refused_at_the_limit() {
+    let mut node = node(acknowledging(0));
+    let (peer, _) = device(&mut node);
+    node.send(peer, &[b'd'; 60]);
+    node.send(peer, &[b'd'; 40]);
+    assert_eq!(node.wire(peer).closed, None);
+    node.send(peer, b"d");
+    assert_eq!(node.wire(peer).closed, Some(CloseReason::PacketTooLarge));
+    assert!(last_close(&node).1.contains("limits.device_frame_bytes"));
+}
+
+#[test]
+fn a_message_is_sent_again_until_it_is_acknowledged_or_given_up() {
+    let mut node = node(acknowledging(2));
+    let (peer, name) = device(&mut node);
+    let app = mqtt(&mut node, "nothing");
+    for payload in ["one", "two", "three"] {
+        down(&mut node, app, &name, payload);
+    }
+    assert_eq!(heard(&mut node, peer), ["1 one", "2 two"], "a window of two");
+    node.send(peer, b"a 2\na 7\n");
+    assert_eq!(heard(&mut node, peer), ["3 three"]);
+    node.pass(999);
+    assert!(heard(&mut node, peer).is_empty());
+    node.pass(1);
+    assert_eq!(heard(&mut node, peer), ["1 one again", "3 three again"]);
+    node.send(peer, b"a 3\n");
+    node.pass(1_000);
+    assert_eq!(heard(&mut node, peer), ["1 one again"]);
+    node.pass(1_000);
+    assert!(heard(&mut node, peer).is_empty());
+    assert_eq!(node.drops(DropReason::NotAcknowledged), 1);
+    down(&mut node, app, &name, "four");
+    assert_eq!(heard(&mut node, peer), ["4 four"]);
+    node.send(peer, b"a 4\n");
+    node.pass(5_000);
+    assert!(heard(&mut node, peer).is_empty(), "nothing is waited for");
+    assert_eq!(node.engines[1].client(&name).expect("listed").inflight_cnt, 0);
+}
+
+#[test]
+fn what_a_device_did_not_acknowledge_reaches_it_when_it_is_back() {
+    let mut node = node(Device {
+        session_expiry_s: 60,
+        ..acknowledging(2)
+    });
+    let (peer, name) = device(&mut node);
+    let app = mqtt(&mut node, "nothing");
+    for payload in ["one", "two", "three", "settled"] {
+        down(&mut node, app, &name, payload);
+    }
+    node.send(peer, b"a 1\n");
+    assert_eq!(heard(&mut node, peer), ["1 one", "2 two", "3 three"]);
+    node.send(peer, b"x\n");
+    assert_eq!(heard(&mut node, peer), ["Goodbye"]);
+    node.pass(10_000);
+    down(&mut node, app, &name, "four");
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, format!("c {name}\n").as_bytes());
+    assert_eq!(heard(&mut node, peer), ["Accepted", "2 two", "3 three"]);
+    node.send(peer, b"a 2\na 3\n");
+    assert_eq!(
+        heard(&mut node, peer),
+        ["4 settled", "5 four"],
+        "what needs no acknowledgement holds nothing up"
+    );
+}
+
+#[test]
+fn a_message_that_its_adapter_cannot_write_is_dropped_and_counted_and_a_failure_closes() {
+    for window in [0, 2] {
+        let mut node = node(acknowledging(window));
+        let (peer, name) = device(&mut node);
+        let app = mqtt(&mut node, "nothing");
+        for payload in ["invalid", "one", "failed", "two"] {
+            down(&mut node, app, &name, payload);
+        }
+        let number = if window == 0 { 0 } else { 2 };
+        assert_eq!(
+            heard(&mut node, peer),
+            [format!("{number} one")],
+            "nothing half written"
+        );
+        assert_eq!(last_close(&node).0, CloseReason::AdapterFailed);
+        assert_eq!(node.drops(DropReason::Unencodable), 2);
+    }
+}
+
+#[test]
+fn a_listeners_adapter_is_replaced_and_who_is_connected_goes_on_with_the_older_one() {
+    let mut node = node(acknowledging(0));
+    let (older, older_name) = device(&mut node);
+    for shard in 0..2 {
+        let adapter = words("newer", 0);
+        let input = Input::Adapt {
+            listener: WORDS,
+            adapter,
+        };
+        node.input(shard, input);
+    }
+    assert_eq!(node.engines[1].stats().adapters, 2);
+    assert_eq!(
+        node.engines[0].stats().adapters,
+        1,
+        "nobody uses the older one there"
+    );
+    let newer_name = node.name_at(1, "new");
+    let newer = node.open_on(0, WORDS);
+    node.send(newer, format!("c {newer_name}\nh\n").as_bytes());
+    assert_eq!(heard(&mut node, newer), ["Accepted", "Alive"]);
+    node.send(older, b"h\n");
+    assert_eq!(heard(&mut node, older), ["Alive"]);
+    let name_of = |node: &Node, id: &str| node.engines[1].client(id).expect("listed").proto_name;
+    assert_eq!(name_of(&node, &older_name), "words");
+    assert_eq!(name_of(&node, &newer_name), "newer");
+    node.send(older, b"x\n");
+    assert_eq!(node.engines[1].stats().adapters, 1);
+    node.send(newer, b"h\n");
+    assert_eq!(heard(&mut node, newer), ["Alive"]);
+}
