@@ -78,6 +78,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         placement: Placement::new(key, shards),
         name: config.node.name.clone(),
         started_unix_ms: node.started_unix_ms(),
+        adapters: Vec::new(),
     };
     let every = config.node.stats_ms.map(Duration::from_millis);
     let print = every.map(|every| stats::print(asked.mailboxes.clone(), cpus.clone(), every));

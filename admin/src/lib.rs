@@ -4,6 +4,7 @@
 //! only requests that name a loopback host. Each question to a shard has a deadline, each request, body and connection a
 //! limit (`server.rs`), so that neither a slow shard nor a slow client holds the endpoint.
 
+mod adapters;
 mod ask;
 mod banned;
 mod clients;
@@ -16,6 +17,7 @@ mod refusal;
 mod retainer;
 mod server;
 
+pub use adapters::{Adapter, Load};
 pub use ask::ask_all;
 pub use moment::text_of_ms as utc_text;
 
@@ -34,6 +36,8 @@ pub struct Node {
     pub name: String,
     /// The time of day when the shards' time began, in milliseconds since 1970.
     pub started_unix_ms: u64,
+    /// Adapters of private protocols that the configuration has.
+    pub adapters: Vec<Adapter>,
 }
 
 /// A bound endpoint, not yet serving.

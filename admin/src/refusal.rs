@@ -24,6 +24,10 @@ pub(crate) enum Refusal {
     Body(StatusCode, String),
     #[error("there is no client with this id")]
     ClientNotFound,
+    #[error("there is no adapter of this name in the configuration")]
+    AdapterNotFound,
+    #[error("this adapter is built in: there is nothing to read again")]
+    BuiltIn,
     #[error("there is no retained message for this topic")]
     NotRetained,
     #[error("there is no such ban")]
@@ -53,12 +57,16 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPath | Self::ClientNotFound | Self::BanNotFound | Self::NotRetained => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoSuchPath
+            | Self::ClientNotFound
+            | Self::AdapterNotFound
+            | Self::BanNotFound
+            | Self::NotRetained => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::ForeignHost => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) | Self::BannedAlready | Self::TooManyBans => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BuiltIn | Self::BannedAlready | Self::TooManyBans => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Body(status, _) => *status,
             Self::Unanswered(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -66,12 +74,12 @@ impl Refusal {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoSuchPath | Self::BanNotFound | Self::NotRetained => "NOT_FOUND",
+            Self::NoSuchPath | Self::AdapterNotFound | Self::BanNotFound | Self::NotRetained => "NOT_FOUND",
             Self::BannedAlready => "ALREADY_EXISTS",
             Self::TooManyBans => "QUOTA_EXCEEDED",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::ForeignHost => "FORBIDDEN",
-            Self::BadRequest(_) | Self::Body(..) => "BAD_REQUEST",
+            Self::BadRequest(_) | Self::BuiltIn | Self::Body(..) => "BAD_REQUEST",
             Self::ClientNotFound => "CLIENTID_NOT_FOUND",
             Self::Unanswered(_) => "SERVICE_UNAVAILABLE",
         }

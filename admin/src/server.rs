@@ -6,7 +6,7 @@
 use crate::health::{healthz, readyz};
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
-use crate::{Node, banned, clients, metrics, publish, retainer};
+use crate::{Node, adapters, banned, clients, metrics, publish, retainer};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CONTENT_LENGTH, HOST};
@@ -44,6 +44,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct State {
     pub(crate) node: Node,
     pub(crate) metrics: Metrics,
+    /// Held while an adapter is read again.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
 }
 
 /// See `Admin::serve`.
@@ -90,12 +92,18 @@ fn routes(node: Node) -> Router {
             get(banned::list).post(banned::add).delete(banned::clear),
         )
         .route("/api/v5/banned/{as}/{*who}", delete(banned::lift))
+        .route("/api/v5/adapters", get(adapters::list))
+        .route("/api/v5/adapters/{name}/reload", post(adapters::reload))
         .route("/api/v5/publish", post(publish::publish))
         .fallback(async || Refusal::NoSuchPath)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(admit))
-        .with_state(Arc::new(State { node, metrics }))
+        .with_state(Arc::new(State {
+            node,
+            metrics,
+            reloading: tokio::sync::Mutex::new(()),
+        }))
 }
 
 async fn admit(request: Request, next: Next) -> Response {

@@ -61,5 +61,7 @@ pub use note::Note;
 pub use outbox::Outbox;
 pub use parcel::Parcel;
 pub use reason::{CloseReason, DropReason};
+/// What is spoken on a device listener.
+pub use ringwire_codec::adapter::Blueprint;
 pub use settings::Settings;
 pub use time::Time;

@@ -8,7 +8,7 @@ use crate::doorbell::Doorbell;
 use crate::sync::{Receiver, Sender, TrySendError, bounded};
 use ringwire_core::bans::{Ban, BanObjection, Banned};
 use ringwire_core::{
-    Answer, ConnectionId, Message, ShardId,
+    Answer, Blueprint, ConnectionId, ListenerId, Message, ShardId,
     client::{Client, Held},
     stats::Stats,
 };
@@ -66,6 +66,12 @@ pub enum Question {
     Unban { who: Vec<Banned>, reply: Reply<usize> },
     /// Every ban, sorted by kind and name. Each shard has all of them.
     Bans { reply: Reply<Vec<Arc<Ban>>> },
+    /// New connections of a device listener speak with this from now on.
+    Adapt {
+        listener: ListenerId,
+        adapter: Arc<dyn Blueprint>,
+        reply: Reply<()>,
+    },
     /// The answer to what the shard's engine asked about a connection.
     Answered {
         connection: ConnectionId,

@@ -181,6 +181,7 @@ fn a_parked_shard_answers_a_question() {
                     | Question::Subscriptions { .. }
                     | Question::Retained { .. }
                     | Question::Forget { .. }
+                    | Question::Adapt { .. }
                     | Question::Ban { .. }
                     | Question::Unban { .. }
                     | Question::Bans { .. }

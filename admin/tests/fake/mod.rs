@@ -2,11 +2,11 @@
 //!
 //! What reaches them and what they answer goes through the real mailbox, doorbell and eventfd, and over a real socket.
 
-use ringwire_admin::{Admin, Node};
+use ringwire_admin::{Adapter, Admin, Node};
 use ringwire_core::bans::{Ban, BanObjection};
 use ringwire_core::client::{Client, Held};
 use ringwire_core::placement::Placement;
-use ringwire_core::{Message, ShardId};
+use ringwire_core::{ListenerId, Message, ShardId};
 use ringwire_shard::Question;
 use ringwire_shard::doorbell::Doorbell;
 use ringwire_shard::mailbox::{Inbox, Mailbox, ShardStats, mailbox};
@@ -32,6 +32,8 @@ pub struct Shared {
     pub stats: Vec<Mutex<ShardStats>>,
     pub published: Mutex<Vec<(ShardId, Arc<Message>)>>,
     pub bans: Vec<Mutex<Vec<Arc<Ban>>>>,
+    /// Shard, listener and protocol of each adapter that a shard was told of.
+    pub adapted: Mutex<Vec<(ShardId, ListenerId, String)>>,
 }
 
 /// A running endpoint in front of fake shards.
@@ -45,11 +47,17 @@ pub struct Fake {
 
 /// `mute`: shards that take no turns.
 pub fn start(shards: u16, mute: &[u16]) -> Fake {
+    start_with(shards, mute, Vec::new())
+}
+
+/// As `start`, with adapters of private protocols.
+pub fn start_with(shards: u16, mute: &[u16], adapters: Vec<Adapter>) -> Fake {
     let shared = Arc::new(Shared {
         clients: (0..shards).map(|_| Mutex::default()).collect(),
         stats: (0..shards).map(|_| Mutex::default()).collect(),
         published: Mutex::default(),
         bans: (0..shards).map(|_| Mutex::default()).collect(),
+        adapted: Mutex::default(),
     });
     let doorbells: Arc<[Doorbell]> = (0..shards).map(|_| Doorbell::new()).collect();
     let mailboxes: Vec<Mailbox> = (0..shards)
@@ -74,6 +82,7 @@ pub fn start(shards: u16, mute: &[u16]) -> Fake {
         placement,
         name: "test".to_owned(),
         started_unix_ms: 1_700_000_000_000,
+        adapters,
     };
     let serving = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -157,6 +166,15 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
         Question::Publish { messages, reply } => {
             let mut published = shared.published.lock().unwrap();
             published.extend(messages.into_iter().map(|message| (shard, message)));
+            reply(());
+        }
+        Question::Adapt {
+            listener,
+            adapter,
+            reply,
+        } => {
+            let mut adapted = shared.adapted.lock().unwrap();
+            adapted.push((shard, listener, adapter.name().to_owned()));
             reply(());
         }
         Question::Ban { ban, reply } => reply(take_ban(&mut shared.bans[shard.index()].lock().unwrap(), ban)),

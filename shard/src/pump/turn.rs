@@ -237,6 +237,14 @@ impl Pump {
                 });
                 reply(known);
             }
+            Question::Adapt {
+                listener,
+                adapter,
+                reply,
+            } => {
+                self.tell(Input::Adapt { listener, adapter });
+                reply(());
+            }
             Question::Publish { messages, reply } => {
                 for message in messages {
                     self.tell(Input::Inject { message });
