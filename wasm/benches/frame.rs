@@ -110,7 +110,7 @@ fn frames(criterion: &mut Criterion) {
         Subject {
             name: "tracker (15 bytes)",
             blueprint: Box::new(sample("tracker.wasm")),
-            login: b"\xa5\x08\x01track--1\x29",
+            login: b"\xa5\x08\x01track--1\x57",
             frame: tracker_frame(),
             connections: 1,
         },

@@ -287,8 +287,9 @@ impl Instance {
         match says {
             0 => Ok(Some(Tail::Nothing)),
             1 => Ok(Some(Tail::Payload)),
+            2 => Ok(Some(Tail::Settled)),
             _ => Err(format!(
-                "ringwire_deliver says {says}: 0 is all written, 1 the payload follows"
+                "ringwire_deliver says {says}: 0 is all written, 1 the payload follows, 2 it is not acknowledged"
             )),
         }
     }
