@@ -2,12 +2,14 @@
 
 use crate::checks::Failure;
 use crate::history::{Delivery, History, Options, Origin, Sent, Session, SessionId};
+use crate::numbered::{ACKNOWLEDGED, AGAIN, NUMBER_BYTES};
 use crate::scenario::PRIVATE;
 use crate::stall::Stall;
 use crate::world::{Greeting, Mark, SocketId, World};
 use ringwire_codec::mqtt::RetainHandling;
 use ringwire_codec::private::{ConnAckCode, Connect, Decoded, Frame, PAYLOAD_BYTES_MAX, decode};
 use ringwire_core::Time;
+use std::collections::BTreeMap;
 
 /// An honest private device.
 pub struct Device {
@@ -16,6 +18,8 @@ pub struct Device {
     connection: Option<Connection>,
     session: Option<SessionId>,
     stall: Stall,
+    /// What came with each number, where a message has one.
+    numbers: BTreeMap<u16, Vec<u8>>,
 }
 
 struct Connection {
@@ -24,6 +28,8 @@ struct Connection {
     inbox: Vec<u8>,
     last_write: Time,
     pings: usize,
+    /// Numbers that came on it and were not acknowledged.
+    unacknowledged: Vec<u16>,
 }
 
 impl Device {
@@ -36,6 +42,7 @@ impl Device {
             connection: None,
             session: None,
             stall: Stall::default(),
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -65,6 +72,9 @@ impl Device {
             self.lose(world);
             return;
         }
+        if world.scenario.acknowledging && world.random.chance(30) {
+            self.acknowledge_one(world);
+        }
         match world.random.below(100) {
             0..30 => self.up(world),
             30..31 => self.leave(world),
@@ -82,6 +92,7 @@ impl Device {
             Some(_) => {
                 self.read(world);
                 self.ping(world);
+                while self.acknowledge_one(world) {}
             }
         }
     }
@@ -90,7 +101,10 @@ impl Device {
     pub fn is_quiet(&self, draining: bool) -> bool {
         match &self.connection {
             None => self.session.is_none() || draining,
-            Some(connection) => connection.online && connection.inbox.is_empty() && connection.pings == 0,
+            Some(connection) => {
+                let is_quiet = connection.online && connection.inbox.is_empty() && connection.pings == 0;
+                is_quiet && connection.unacknowledged.is_empty()
+            }
         }
     }
 
@@ -131,6 +145,7 @@ impl Device {
             inbox: Vec::new(),
             last_write,
             pings: 0,
+            unacknowledged: Vec::new(),
         });
         let client_id = self.client_id.clone();
         let connect = Connect {
@@ -270,6 +285,9 @@ impl Device {
                 self.connected(world);
                 Ok(())
             }
+            Frame::DataTrans { flags, payload } if connection.online && world.scenario.acknowledging => {
+                self.deliver_numbered(world, flags, payload)
+            }
             Frame::DataTrans { payload, .. } if connection.online => self.deliver(world, payload),
             Frame::Pong if connection.pings > 0 => {
                 connection.pings -= 1;
@@ -286,10 +304,13 @@ impl Device {
 
     fn connected(&mut self, world: &mut World) {
         let step = world.step;
+        if self.session.is_none() {
+            self.numbers.clear();
+        }
         let session = *self.session.get_or_insert_with(|| {
             world.history.sessions.push(Session {
                 client_id: self.client_id.clone(),
-                device: true,
+                device: !world.scenario.acknowledging,
                 ended: None,
                 connected: None,
                 losses: Vec::new(),
@@ -312,6 +333,53 @@ impl Device {
         world
             .history
             .subscribe(session, &format!("tcp/{}/dn", self.client_id), version);
+    }
+
+    /// A message with a number: new, or one that comes again because its acknowledgement is late or was lost.
+    fn deliver_numbered(&mut self, world: &mut World, flags: u8, payload: &[u8]) -> Result<(), String> {
+        let Some((number, payload)) = payload.split_first_chunk::<NUMBER_BYTES>() else {
+            return Err("a message without its number".to_owned());
+        };
+        let number = u16::from_be_bytes(*number);
+        let connection = self.connection.as_mut().expect("the frame came from it");
+        let is_open = connection.unacknowledged.contains(&number);
+        let is_same = self.numbers.get(&number).is_some_and(|known| known == payload);
+        if number == 0 || (flags & AGAIN != 0 && !is_same) || (flags & AGAIN == 0 && is_open) {
+            return Err(format!("number {number}, flags {flags}, {} bytes", payload.len()));
+        }
+        if !is_open {
+            connection.unacknowledged.push(number);
+        }
+        if flags & AGAIN != 0 {
+            world.reached("sent again to a device");
+            return Ok(());
+        }
+        // On a new connection what was not acknowledged on the last one comes first, and may have come there.
+        let came_before = self.numbers.insert(number, payload.to_vec());
+        if came_before.is_some_and(|known| !payload.is_empty() && known == payload) {
+            world.reached("came again to a device that is back");
+            return Ok(());
+        }
+        self.deliver(world, payload)
+    }
+
+    /// True when there was one. Some acknowledgements never leave the device.
+    fn acknowledge_one(&mut self, world: &mut World) -> bool {
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.online) else {
+            return false;
+        };
+        let Some(number) = connection.unacknowledged.pop() else {
+            return false;
+        };
+        if !world.calm && world.random.chance(20) {
+            return true;
+        }
+        let frame = Frame::DataTrans {
+            flags: ACKNOWLEDGED,
+            payload: &number.to_be_bytes(),
+        };
+        self.write(world, frame, None);
+        true
     }
 
     fn deliver(&mut self, world: &mut World, payload: &[u8]) -> Result<(), String> {

@@ -157,7 +157,7 @@ pub struct TurnedAway {
 #[derive(Clone, Debug)]
 pub struct Session {
     pub client_id: String,
-    /// A private device: no acknowledgements, so nothing is sent twice.
+    /// A private device without acknowledgements, so that nothing is sent twice.
     pub device: bool,
     pub ended: Option<Step>,
     /// Since when the present connection stands; `None` while there is none.

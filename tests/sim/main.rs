@@ -9,6 +9,7 @@ mod checks;
 mod device;
 mod history;
 mod mqtt;
+mod numbered;
 mod random;
 mod rogue;
 mod run;
@@ -184,6 +185,8 @@ const REACHED: &[&str] = &[
     "delivered as retained",
     "delivered by an alias",
     "delivered to a device",
+    "sent again to a device",
+    "came again to a device that is back",
     "delivered to a group",
     "delivery.dropped.expired",
     "delivery.dropped.qos0_msg",

@@ -5,7 +5,7 @@ use crate::run::{Mode, run};
 use crate::world::Sabotage;
 
 /// Seeds within which a sabotage must be noticed.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 1_000;
 
 /// A sabotage, and the checks that may notice it.
 const PROOFS: &[(Sabotage, &[&str])] = &[

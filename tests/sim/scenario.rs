@@ -3,6 +3,7 @@
 //! Small on purpose: a defect that needs a crowd is rarer than one that needs an odd order of a few things, and a thousand
 //! small runs see more odd orders than ten large ones.
 
+use crate::numbered::Numbered;
 use crate::random::Random;
 use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::QoS;
@@ -62,18 +63,23 @@ pub struct Scenario {
     pub keep_alive: (Option<u16>, u16),
     /// The administrator bans clients for a while.
     pub banning: bool,
+    /// Devices acknowledge what comes down.
+    pub acknowledging: bool,
     pub settings: Settings,
 }
 
 impl Scenario {
     /// The scenario of a seed.
     pub fn new(random: &mut Random) -> Self {
+        // Of a sequence of its own, so that seeds go on meaning what they meant.
+        let mut apart = Random::new(random.clone().next());
+        let acknowledging = apart.chance(40);
         let shards = random.between(1, 4);
         let ruled = random.chance(25);
         let tight = random.chance(30);
         let crowded = random.chance(10);
         let keep_alive = *random.pick(&[(None, 0), (None, 0), (None, 30), (Some(15), 0), (Some(40), 30)]);
-        Self {
+        let mut scenario = Self {
             shards,
             steps: random.between(200, 2_600),
             mqtt_clients: random.between(1, 6),
@@ -98,11 +104,16 @@ impl Scenario {
             claiming: random.chance(40),
             keep_alive,
             banning: random.chance(25),
+            acknowledging,
             settings: Settings {
                 access: access(ruled),
                 ..settings(random, shards as u16, tight, crowded, keep_alive)
             },
+        };
+        if acknowledging {
+            acknowledge(&mut scenario.settings, &mut apart);
         }
+        scenario
     }
 
     /// The server may give a 5.0 client another keep alive than it asks for.
@@ -163,6 +174,25 @@ fn access(ruled: bool) -> Access {
         rules: if ruled { rules } else { Vec::new() },
         ..Access::default()
     }
+}
+
+/// Devices speak a protocol in which they acknowledge what comes down.
+fn acknowledge(settings: &mut Settings, random: &mut Random) {
+    let Protocol::Device(device) = &mut settings.listeners[PRIVATE.index()].protocol else {
+        unreachable!("listener 1 is the private one");
+    };
+    device.adapter = Arc::new(Numbered {
+        emq: EmqTcp {
+            max_packet_size: 8_192,
+            ..EmqTcp::default()
+        },
+        window: random.between(1, 5) as u16,
+    });
+    device.retry_interval_ms = random.between(200, 3_000) as u64;
+    if random.chance(70) {
+        device.dn_qos = QoS::AtLeastOnce;
+    }
+    device.retry_max = random.between(0, 3) as u8;
 }
 
 fn settings(

@@ -206,6 +206,7 @@ impl Engine {
         }
         let speech = connection_speech(self, id);
         let window_max = self.adapters.look(speech).adapter.window();
+        let window_max = window_max.min(settings.limits.inflight);
         match self.admit(id, greeting(&device, own, window_max), actions) {
             Ok(_) => self.welcome(id, &device, own, actions),
             Err(refusal) => self.turn_device_away(id, refusal.into(), connect.client_id, actions),
