@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "../../fuzz/checks/described/mod.rs"]
+mod described;
 #[path = "../../fuzz/checks/jt808.rs"]
 mod jt808;
 #[path = "../../fuzz/checks/mqtt.rs"]
@@ -24,8 +26,9 @@ type Target = (&'static str, fn(&[u8]));
 /// Targets that `core/tests/corpus.rs` replays.
 const ELSEWHERE: [&str; 1] = ["engine"];
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     ("jt808", jt808::check),
+    ("described", described::check),
     ("mqtt_v31", |bytes| mqtt::check(Version::V31, bytes)),
     ("mqtt_v311", |bytes| mqtt::check(Version::V311, bytes)),
     ("mqtt_v5", |bytes| mqtt::check(Version::V5, bytes)),

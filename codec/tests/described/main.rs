@@ -1,5 +1,10 @@
 //! Adapters by description, from the outside: what descriptions say is what is read, answered and sent.
 
+#[path = "../../../fuzz/checks/described/mod.rs"]
+mod checks;
+mod commands;
 #[allow(dead_code)]
 mod device;
+mod framings;
 mod gbt32960;
+mod random;

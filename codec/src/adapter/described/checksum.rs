@@ -83,13 +83,15 @@ impl Checksum {
         Some(())
     }
 
-    /// Where it stands in a frame, and what it covers.
+    /// Where it stands in a frame, and what it covers, which is something else.
     fn places(&self, size: usize) -> Option<(Range<usize>, Range<usize>)> {
         let at = resolve(self.at, size)?;
         let end = at.checked_add(self.width()).filter(|end| *end <= size)?;
         let from = resolve(self.from, size)?;
         let to = self.to.map_or(Some(size), |to| resolve(to, size))?;
-        (from <= to).then_some((at..end, from..to))
+        // What covers itself can never be right.
+        let is_apart = to <= at || end <= from;
+        (from <= to && is_apart).then_some((at..end, from..to))
     }
 }
 

@@ -66,7 +66,7 @@ impl Running {
             let framed = self.plan.frame.wrap(checksum, content, out);
             framed.map_err(|error| undeliverable(error, (size, down.payload.len())))?;
         }
-        if !command.send.numbered {
+        if plan.window > 0 && !command.send.numbered {
             return Ok(Tail::Settled);
         }
         if plan.window > 0 && down.number != 0 && before.is_none() {

@@ -258,8 +258,17 @@ impl Frame {
         };
         let is_first =
             early.is_some_and(|early| length.is_none_or(|(offset, _)| (early.at as usize) < offset));
+        // One that is counted from the end must not come to stand in what has its place at the front.
+        let front = length.map_or(start.len(), |(offset, width)| offset + width);
         let put_checksum = |content: &mut Vec<u8>, checksum: Option<&Checksum>| match checksum {
-            Some(checksum) => room(content, checksum.gap(content.len()), checksum.width()),
+            Some(checksum) => {
+                let gap = checksum.gap(content.len());
+                room(
+                    content,
+                    gap.filter(|at| checksum.at >= 0 || *at >= front),
+                    checksum.width(),
+                )
+            }
             None => Ok(()),
         };
         put_checksum(content, early.filter(|_| is_first))?;

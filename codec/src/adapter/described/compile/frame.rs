@@ -1,7 +1,8 @@
 //! Flaws of framing and checksum.
 
 use super::Compiler;
-use crate::adapter::described::description::{Escape, FRAME_BYTES_MAX, Framing, NOISE_BYTES_MAX};
+use crate::adapter::described::checksum::resolve;
+use crate::adapter::described::description::{Checksum, Escape, FRAME_BYTES_MAX, Framing, NOISE_BYTES_MAX};
 
 /// Bytes of a mark, of a delimiter.
 const MARK_BYTES_MAX: usize = 16;
@@ -176,9 +177,42 @@ impl Compiler<'_> {
                 format!("{width} bytes do not fit there: say -{width}, or less"),
             );
         }
+        // Of the longest frame that can be: a place from the front and one from the end are as far apart as they get.
+        let resolved = |position| resolve(position, max).unwrap_or(max);
+        let (at, from) = (resolved(checksum.at), resolved(checksum.from));
+        let to = checksum.to.map_or(max, resolved);
+        if at < to && from < at + checksum.width() {
+            self.flaw(
+                "checksum.at",
+                "it stands within what it covers: say where that begins and ends",
+            );
+        }
+        if let Some(what) = self.taken(checksum) {
+            self.flaw("checksum.at", what);
+        }
         let same_side = checksum.to.filter(|to| (*to < 0) == (checksum.from < 0));
         if same_side.is_some_and(|to| to <= checksum.from) {
             self.flaw("checksum.to", "it must be behind `checksum.from`");
+        }
+    }
+
+    /// What has its place where a checksum stands that is counted from the front.
+    fn taken(&self, checksum: &Checksum) -> Option<&'static str> {
+        let begin = usize::try_from(checksum.at).ok()?;
+        let end = begin + checksum.width();
+        match &self.description.frame.framing {
+            Framing::Length { start, .. } | Framing::Fixed { start, .. } if begin < start.len() => {
+                Some("it stands within the bytes that a frame starts with")
+            }
+            Framing::Length { offset, width, .. }
+                if begin < offset.saturating_add(*width) && *offset < end =>
+            {
+                Some("it stands within the length field")
+            }
+            Framing::Length { .. }
+            | Framing::Fixed { .. }
+            | Framing::Delimiter { .. }
+            | Framing::Marks { .. } => None,
         }
     }
 }
