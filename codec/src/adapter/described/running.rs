@@ -211,9 +211,10 @@ impl Adapter for Running {
             return;
         };
         let message = &self.plan.messages[index];
-        let refusal = match answer {
-            Answer::Refused(refusal) => refusal.text,
-            _ => "",
+        let refusal = if let Answer::Refused(refusal) = answer {
+            refusal.text
+        } else {
+            ""
         };
         let reply = if positive {
             &message.answer

@@ -21,6 +21,9 @@ pub(super) struct Decimal {
     places: u32,
 }
 
+/// Places of a number that is written exactly: 10^38 is the last power of ten that 128 bits have.
+const PLACES_MAX: u32 = 38;
+
 /// Digits of a factor that is not computed in floating point: 1/3 has more.
 const DIGITS_MAX: u32 = 12;
 
@@ -99,7 +102,7 @@ impl Decimal {
     fn times(self, other: Self) -> Option<Self> {
         let mantissa = self.mantissa.checked_mul(other.mantissa)?;
         let places = self.places + other.places;
-        Some(Self { mantissa, places })
+        (places <= PLACES_MAX).then_some(Self { mantissa, places })
     }
 
     fn plus(self, other: Self) -> Option<Self> {
@@ -184,6 +187,22 @@ mod tests {
         });
         assert!(!scaling.push(Decimal::integer(1 << 70), &mut out));
         assert_eq!(out, b"");
+    }
+
+    #[test]
+    fn what_has_too_many_places_is_computed_in_floating_point() {
+        let tiny = Decimal::read(b"0.00000000000000000000000000000000012").expect("35 places");
+        let mut out = Vec::new();
+        let scaling = Scaling::new(Scale {
+            factor: 0.000_001,
+            offset: 0.0,
+        });
+        assert!(scaling.push(tiny, &mut out));
+        assert!(
+            out.starts_with(b"1.2") && out.ends_with(b"e-40"),
+            "{}",
+            String::from_utf8_lossy(&out)
+        );
     }
 
     #[test]
