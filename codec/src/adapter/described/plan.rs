@@ -187,7 +187,8 @@ pub(super) struct Reply {
 pub(super) enum Piece {
     Literal(Vec<u8>),
     Value(Source, Form),
-    Size(Source, Form, Format),
+    /// With what is added to the size.
+    Size(Source, Form, Format, u16),
 }
 
 #[derive(Debug)]

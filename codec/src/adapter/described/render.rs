@@ -53,10 +53,10 @@ pub(super) fn render(pieces: &[Piece], values: &Values<'_>, out: &mut Vec<u8>) -
         match piece {
             Piece::Literal(bytes) => out.extend_from_slice(bytes),
             Piece::Value(source, form) => values.push(source, *form, out)?,
-            Piece::Size(source, form, number) => {
+            Piece::Size(source, form, number, more) => {
                 let mut value = Vec::new();
                 values.push(source, *form, &mut value)?;
-                push_number(value.len() as i128, *number, out)?;
+                push_number(value.len() as i128 + i128::from(*more), *number, out)?;
             }
         }
     }

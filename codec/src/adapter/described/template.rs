@@ -3,7 +3,7 @@
 //! `{name}` is a field of the message, `{.name}` a member of the JSON object that is sent down, `{$payload}` what is sent
 //! down otherwise, `{$sequence}` the next number of the connection, `{$client}` the client id, `{$refusal}` why a device is
 //! not let in, for a person. `{name:u16le}` writes it in that format, `{name:text:17}` padded to 17 bytes, `{#name:u8}` how
-//! many bytes it has. Without a format a hex template takes a field's bytes as they came, a text template its text.
+//! many bytes it has, `{#name+4:u8}` four more. Without a format a hex template takes a field's bytes as they came, a text template its text.
 
 use super::format::{Endian, Format};
 
@@ -34,6 +34,8 @@ pub enum Piece {
         form: Form,
         /// How the number is written.
         number: Format,
+        /// Added to it, for sizes that count what stands around the value.
+        more: u16,
     },
 }
 
@@ -189,6 +191,14 @@ fn piece(
     };
     let mut words = value.split(':').map(str::trim);
     let name = words.next().unwrap_or_default();
+    let (name, more) = match name.split_once('+').filter(|_| is_size) {
+        Some((name, more)) => {
+            let more = more.trim().parse::<u16>();
+            let what = "what is added to a size is 0 to 65535, such as `{#name+4:u8}`";
+            (name.trim_end(), more.map_err(|_| error(inside.clone(), what))?)
+        }
+        None => (name, 0),
+    };
     let format = match words.next() {
         Some(word) => Some(Format::parse(word, endian).ok_or_else(|| {
             error(inside.clone(), format!("`{word}` is no format; there are u8 to u64, i8 to i64, f32, f64, each with le or be behind it, bcd, hex, text, decimal, bytes"))
@@ -217,7 +227,7 @@ fn piece(
         return size(
             source,
             format.filter(|format| width.is_none() && format.is_count()),
-            literals,
+            (literals, more),
         )
         .ok_or_else(|| {
             error(
@@ -252,12 +262,17 @@ fn default_form(source: &Source, literals: Literals) -> Form {
     }
 }
 
-fn size(source: Source, number: Option<Format>, literals: Literals) -> Option<Piece> {
+fn size(source: Source, number: Option<Format>, (literals, more): (Literals, u16)) -> Option<Piece> {
     let form = match default_form(&source, literals) {
         Form::Bytes if matches!(source, Source::Member(_)) => Form::Text,
         form => form,
     };
-    number.map(|number| Piece::Size { source, form, number })
+    number.map(|number| Piece::Size {
+        source,
+        form,
+        number,
+        more,
+    })
 }
 
 fn source(name: &str) -> Option<Source> {

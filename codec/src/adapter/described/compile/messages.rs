@@ -341,7 +341,7 @@ impl Compiler<'_> {
 fn echoed(replies: [&Option<plan::Reply>; 2]) -> Vec<Arc<Field>> {
     let mut fields: Vec<Arc<Field>> = Vec::new();
     for piece in replies.into_iter().flatten().flat_map(|reply| &reply.pieces) {
-        let (Piece::Value(Source::Field(field), _) | Piece::Size(Source::Field(field), _, _)) = piece else {
+        let (Piece::Value(Source::Field(field), _) | Piece::Size(Source::Field(field), ..)) = piece else {
             continue;
         };
         if !fields.iter().any(|other| other.slot == field.slot) {

@@ -39,7 +39,12 @@ impl Compiler<'_> {
                     self.source(source, path, names, used)
                         .map(|source| Piece::Value(source, *form))
                 }
-                template::Piece::Size { source, form, number } => {
+                template::Piece::Size {
+                    source,
+                    form,
+                    number,
+                    more,
+                } => {
                     if !number.is_count() {
                         self.flaw(
                             path,
@@ -47,7 +52,7 @@ impl Compiler<'_> {
                         );
                     }
                     let source = self.source(source, path, names, used);
-                    source.map(|source| Piece::Size(source, *form, *number))
+                    source.map(|source| Piece::Size(source, *form, *number, *more))
                 }
             };
             pieces.extend(compiled);
@@ -179,7 +184,7 @@ impl Compiler<'_> {
 fn least(piece: &Piece) -> usize {
     match piece {
         Piece::Literal(bytes) => bytes.len(),
-        Piece::Size(_, _, number) => number.width().unwrap_or_default(),
+        Piece::Size(_, _, number, _) => number.width().unwrap_or_default(),
         Piece::Value(_, Form::As { format, width }) => format.width().or(*width).unwrap_or_default(),
         Piece::Value(Source::Field(field), Form::Bytes) => match field.width {
             plan::Width::Bytes(bytes) if !matches!(field.place, Place::Column(_)) => bytes,
