@@ -1,8 +1,9 @@
 //! The command line: subcommands, flags, and what `--help` says. Flags become sources of the configuration.
 
+pub mod adapter;
 pub mod bench;
 
-use crate::config::{Source, TYPES};
+use crate::config::{PLAIN_TYPES, Source};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ pub enum Command {
     /// Loads a broker, ours or another, and says what it took: throughput, latency, CPU, memory, losses
     #[command(after_help = bench::ABOUT)]
     Bench(Box<bench::Bench>),
+    /// Private protocols: which are known, how their bytes are read, whether their vectors hold
+    #[command(subcommand, after_help = adapter::ABOUT)]
+    Adapter(adapter::Adapter),
     /// Sets a user's password in a file of credentials for SCRAM-SHA-256; reads it from standard input
     Passwd(crate::scram::passwd::Passwd),
     /// Turns an emqx_tcp.conf of EMQX 4 into a configuration on standard output, and names what it could not carry over
@@ -146,6 +150,7 @@ impl Options {
                 origin: "--listen".to_owned(),
                 text: format!("listener.{name} = {{ type = \"{word}\", bind = \"{address}\" }}"),
                 lists_listeners: true,
+                folder: None,
             });
         }
     }
@@ -162,7 +167,7 @@ fn listen(text: &str) -> Result<(&'static str, SocketAddr), String> {
     let (scheme, address) = text
         .split_once("://")
         .ok_or("expected mqtt://ADDRESS or emqtcp://ADDRESS")?;
-    let word = TYPES.into_iter().find(|word| *word == scheme);
+    let word = PLAIN_TYPES.into_iter().find(|word| *word == scheme);
     let word = word.ok_or_else(|| format!("`{scheme}` is not a type of listener: mqtt or emqtcp"))?;
     let address = address.trim_end_matches('/').parse();
     Ok((

@@ -3,25 +3,27 @@
 //! [`load`] walks the sources and either has a whole, checked [`Config`] or *all* mistakes. What a key is called, may be
 //! and is for stands in `schema` alone. The structs are those of `core/` and `shard/`, filled in place.
 
-mod check;
+pub mod adapters;
+pub mod check;
 mod example;
 mod extras;
-mod form;
-mod mistake;
+pub mod form;
+pub mod mistake;
 pub mod number;
 mod schema;
-mod section;
-mod source;
-mod walk;
+pub mod section;
+pub mod source;
+pub mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use example::example;
-pub use mistake::{Mistake, render};
+pub use mistake::Mistakes;
 pub use schema::{Log, LogFormat};
 pub use source::Source;
 
+use crate::adapter::catalogue::Known;
 use crate::authority::{Desk, Method};
 use crate::cores;
 use crate::scram::{LoadError, Scram};
@@ -42,6 +44,8 @@ pub struct Config {
     pub node: Node,
     pub log: Log,
     pub listeners: BTreeMap<String, Listener>,
+    /// `[adapter.NAME]`
+    pub adapters: BTreeMap<String, adapters::Adapter>,
     pub limits: Limits,
     pub shard: Shard,
     /// `[shard.core.N]` by CPU: `shard.core` with its own keys applied.
@@ -67,6 +71,8 @@ pub struct Listener {
 pub enum Spoken {
     Mqtt(Mqtt),
     EmqTcp(EmqTcp, Device),
+    /// The name of an adapter, and the keys; its blueprint is put in when all sources are read.
+    Adapter(Option<String>, Device),
 }
 
 impl Spoken {
@@ -78,12 +84,16 @@ impl Spoken {
                 adapter: Arc::new(*emq),
                 ..device.clone()
             }),
+            Self::Adapter(_, device) => Protocol::Device(device.clone()),
         }
     }
 }
 
 /// The types of listeners, by their word in `type`. A listener named so has this type unless it says another.
-pub const TYPES: [&str; 2] = ["mqtt", "emqtcp"];
+pub const TYPES: [&str; 3] = ["mqtt", "emqtcp", "adapter"];
+
+/// Those that are opened where nothing else is configured, and by `--listen`.
+pub const PLAIN_TYPES: [&str; 2] = [TYPES[0], TYPES[1]];
 
 impl Listener {
     /// The defaults of a type; `None` for a word that is not in [`TYPES`].
@@ -91,6 +101,7 @@ impl Listener {
         let (port, spoken) = match word {
             "mqtt" => (1_883, Spoken::Mqtt(Mqtt::default())),
             "emqtcp" => (8_090, Spoken::EmqTcp(EmqTcp::default(), Device::default())),
+            "adapter" => (8_091, Spoken::Adapter(None, Device::default())),
             _ => return None,
         };
         let socket = Socket::new(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -102,12 +113,13 @@ impl Listener {
         match self.spoken {
             Spoken::Mqtt(_) => TYPES[0],
             Spoken::EmqTcp(..) => TYPES[1],
+            Spoken::Adapter(..) => TYPES[2],
         }
     }
 }
 
 /// The configuration that `sources` describe, or every mistake in them. `allowed`: the CPUs that may be used.
-pub fn load(sources: &[Source], allowed: &[usize]) -> Result<Config, Vec<Mistake>> {
+pub fn load(sources: &[Source], allowed: &[usize]) -> Result<Config, Mistakes> {
     let mut syntax = Vec::new();
     let numbered = sources.iter().enumerate();
     let roots: Vec<_> = numbered
@@ -123,6 +135,10 @@ pub fn load(sources: &[Source], allowed: &[usize]) -> Result<Config, Vec<Mistake
         .filter(|(source, _)| source.lists_listeners);
     walk.listeners(!listing.any(|(_, root)| root.get_ref().contains_key("listener")));
     walk.cores();
+    walk.adapters();
+    let mut named = Vec::new();
+    adapters::read(&mut walk, sources, &mut named);
+    adapters::between(&mut walk, sources);
     check::between(&mut walk, allowed);
     // What follows from a slip of the keyboard on the same line would only hide it.
     walk.mistakes
@@ -137,7 +153,7 @@ pub fn load(sources: &[Source], allowed: &[usize]) -> Result<Config, Vec<Mistake
             .as_ref()
             .map(|place| (place.source, place.span.start))
     });
-    Err(syntax)
+    Err(Mistakes { list: syntax, named })
 }
 
 impl Config {
@@ -146,6 +162,12 @@ impl Config {
         self.listeners
             .iter()
             .filter(|(_, listener)| listener.socket.enabled)
+    }
+
+    /// What the tables `[adapter.NAME]` name, under these names.
+    pub fn known_adapters(&self) -> Vec<Known> {
+        let known = self.adapters.values().filter_map(|adapter| adapter.known.clone());
+        known.collect()
     }
 
     /// The CPU of each shard.
@@ -197,7 +219,7 @@ impl Config {
         let methods: Vec<Box<dyn Method>> = scram.map(|scram| Box::new(scram) as _).into_iter().collect();
         let patience_ms = self.enabled().map(|(_, listener)| match &listener.spoken {
             Spoken::Mqtt(mqtt) => mqtt.idle_timeout_ms,
-            Spoken::EmqTcp(..) => 0,
+            Spoken::EmqTcp(..) | Spoken::Adapter(..) => 0,
         });
         Ok(Desk {
             methods: methods.into(),

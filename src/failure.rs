@@ -3,6 +3,7 @@
 //! 1: the machine or another process is in the way; 2: the configuration or the command line is wrong; 3: `ringwire migrate`
 //! left something to do. A panic is a bug of ours: one line that names the thread, then abort, because a node with a dead shard must not look alive.
 
+use crate::adapter::AdapterError;
 use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::scram::LoadError;
@@ -53,6 +54,9 @@ pub enum Failure {
     /// A bench that could not be made, or whose checks failed.
     #[error("ringwire: error: {0}")]
     Bench(#[from] BenchError),
+    /// A protocol that cannot be had, or bytes and vectors that are not as expected.
+    #[error("{0}")]
+    Adapter(#[from] AdapterError),
     /// A password that was not set.
     #[error("ringwire: error: {0}")]
     Passwd(#[from] PasswdError),
@@ -79,7 +83,9 @@ impl Failure {
             Self::Passwd(PasswdError::Username(_) | PasswdError::Password(_)) => ExitCode::from(2),
             Self::Bench(error) if error.is_usage() => ExitCode::from(2),
             Self::MigratedInPart(_) => ExitCode::from(3),
+            Self::Adapter(error) if error.is_usage() => ExitCode::from(2),
             Self::LogFile { .. }
+            | Self::Adapter(_)
             | Self::Bench(_)
             | Self::Data(_)
             | Self::Passwd(_)

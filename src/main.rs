@@ -5,6 +5,7 @@
 //! nothing about messages (`core/`) and moves none (`shard/`).
 #![forbid(unsafe_code)]
 
+mod adapter;
 mod authority;
 mod bench;
 mod command;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check(&options),
         Command::Tune(arguments) => tuned(&arguments),
         Command::Bench(options) => bench(&options),
+        Command::Adapter(what) => adapter(&what),
         Command::Passwd(arguments) => passwd(&arguments),
         Command::Migrate(arguments) => migrated(&arguments),
         Command::Example => say(&config::example()),
@@ -78,7 +80,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         placement: Placement::new(key, shards),
         name: config.node.name.clone(),
         started_unix_ms: node.started_unix_ms(),
-        adapters: Vec::new(),
+        adapters: adapter::reload::adapters(&config),
     };
     let every = config.node.stats_ms.map(Duration::from_millis);
     let print = every.map(|every| stats::print(asked.mailboxes.clone(), cpus.clone(), every));
@@ -148,6 +150,14 @@ fn tuned(arguments: &tune::Arguments) -> Result<(), Failure> {
     say(&tune::tune(arguments, &config, &allowed))
 }
 
+/// What was found is printed also when it is not as expected.
+fn adapter(what: &command::adapter::Adapter) -> Result<(), Failure> {
+    let allowed = cores::allowed();
+    let (text, done) = adapter::run(what, |options| configuration(options, &allowed), is_coloured())?;
+    say(&text)?;
+    done
+}
+
 /// The results are printed also when the checks failed: they say what.
 fn bench(options: &command::bench::Bench) -> Result<(), Failure> {
     let (text, done) = bench::bench(options);
@@ -160,7 +170,7 @@ fn configuration(options: &Options, allowed: &[usize]) -> Result<Config, Failure
         .sources()
         .map_err(|(path, source)| Failure::File { path, source })?;
     config::load(&sources, allowed)
-        .map_err(|mistakes| Failure::Configuration(config::render(&mistakes, &sources, is_coloured())))
+        .map_err(|mistakes| Failure::Configuration(mistakes.render(&sources, is_coloured())))
 }
 
 /// Whether standard error is a terminal that shows colours.

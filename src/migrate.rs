@@ -97,11 +97,12 @@ fn accepted(migrated: &Migrated, path: &Path, colour: bool) -> Result<(), String
         origin: format!("what {} would become", path.display()),
         text: migrated.toml.clone(),
         lists_listeners: true,
+        folder: None,
     };
     let sources = [source];
     load(&sources, &[0])
         .map(|_| ())
-        .map_err(|mistakes| crate::config::render(&mistakes, &sources, colour))
+        .map_err(|mistakes| mistakes.render(&sources, colour))
 }
 
 fn render(mistakes: &[Mistake], path: &Path, text: &str, colour: bool) -> String {

@@ -81,7 +81,7 @@ impl Plan {
 fn caps_keepalive(spoken: &Spoken) -> bool {
     match spoken {
         Spoken::Mqtt(mqtt) => mqtt.max_keepalive_s > 0,
-        Spoken::EmqTcp(_, device) => device.default_keepalive_s > 0,
+        Spoken::EmqTcp(_, device) | Spoken::Adapter(_, device) => device.default_keepalive_s > 0,
     }
 }
 

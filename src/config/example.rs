@@ -3,7 +3,7 @@
 //! `# ` starts prose and `#key` a key, so that taking the `#` away from every key gives the defaults again (a test does).
 
 use super::section::Section;
-use super::{Config, Listener, TYPES};
+use super::{Config, Listener, PLAIN_TYPES, adapters};
 use std::fmt::Write;
 
 const WIDTH: usize = 110;
@@ -28,15 +28,16 @@ pub fn example() -> String {
         "Listeners. As soon as a file names one, only those it names are opened. A name is free, if `type` is given; \
          each type has its own keys.",
     );
-    for word in TYPES {
+    for word in PLAIN_TYPES {
         let made = Listener::of_type(word).expect("TYPES lists what of_type knows");
         let _ = writeln!(
             text,
-            "\n[listener.{word}]\n# \"mqtt\" (3.1, 3.1.1, 5.0) or \"emqtcp\" (EMQ's private TCP)."
+            "\n[listener.{word}]\n# \"mqtt\" (3.1, 3.1.1, 5.0), \"emqtcp\" (EMQ's private TCP) or \"adapter\" (below)."
         );
         let _ = writeln!(text, "#type = \"{word}\"");
         keys(&mut text, &made);
     }
+    adapter(&mut text);
     section(&mut text, "limits", &config.limits);
     section(&mut text, "shard", &config.shard);
     prose(
@@ -51,6 +52,26 @@ pub fn example() -> String {
     section(&mut text, "flapping_detect", &config.flapping_detect);
     section(&mut text, "admin", &config.admin);
     text
+}
+
+/// Tables that need a file of the user's, so none of them is in force.
+fn adapter(text: &mut String) {
+    prose(
+        text,
+        "Devices with another private protocol: a table [adapter.NAME] names it, and a listener of type \"adapter\" \
+         speaks it. Several listeners may speak one adapter. Such a listener has the keys of emqtcp but \
+         max_packet_size, accept_version_0 and strict; up_topic is \"NAME/%c/up\", dn_topic \"NAME/%c/dn\", and \
+         {FIELD} in up_topic is a field of the protocol.",
+    );
+    let _ = writeln!(text, "#   [adapter.NAME]");
+    for key in adapters::keys() {
+        comment(text, &format!("  {} Takes {}.", key.reason, key.expects));
+        let _ = writeln!(text, "#   {} = {}", key.name, key.value);
+    }
+    let _ = writeln!(
+        text,
+        "#   [listener.trackers]\n#   type = \"adapter\"\n#   adapter = \"NAME\""
+    );
 }
 
 fn section(text: &mut String, name: &str, section: &impl Section) {

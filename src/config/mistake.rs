@@ -46,15 +46,32 @@ impl Mistake {
     pub fn shares_line(&self, other: &Self, sources: &[Source]) -> bool {
         let line = |mistake: &Self| {
             let place = mistake.place.as_ref()?;
-            let before = sources[place.source].text.get(..place.span.start)?;
+            let before = sources.get(place.source)?.text.get(..place.span.start)?;
             Some((place.source, before.matches('\n').count()))
         };
         line(self).is_some() && line(self) == line(other)
     }
 }
 
-/// All mistakes as text for people.
-pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool) -> String {
+/// All mistakes of a configuration.
+#[derive(Debug)]
+pub struct Mistakes {
+    /// Each, in the order of its place.
+    pub list: Vec<Mistake>,
+    /// Files that the sources name, with mistakes of their own: their index goes on behind the last source's.
+    pub named: Vec<Source>,
+}
+
+impl Mistakes {
+    /// As text for people.
+    pub fn render(&self, sources: &[Source], colour: bool) -> String {
+        let all: Vec<_> = sources.iter().chain(&self.named).cloned().collect();
+        render(&self.list, &all, colour, "configuration")
+    }
+}
+
+/// All mistakes as text for people; `what`: they are in.
+pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool, what: &str) -> String {
     let texts: Vec<String> = sources
         .iter()
         .map(|source| without_secrets(&source.text))
@@ -71,7 +88,7 @@ pub fn render(mistakes: &[Mistake], sources: &[Source], colour: bool) -> String 
     }
     let plural = if mistakes.len() == 1 { "" } else { "s" };
     text + &format!(
-        "ringwire: error: {} mistake{plural} in the configuration",
+        "ringwire: error: {} mistake{plural} in the {what}",
         mistakes.len()
     )
 }

@@ -122,6 +122,9 @@ section!(Socket {
         "A client that takes nothing for so long is closed.";
 });
 
+const WHICH: &str =
+    "What is spoken: the NAME of a table [adapter.NAME], or what is built in or shipped under this name.";
+
 impl Section for Listener {
     fn keys(&self) -> Vec<Key> {
         let mut keys = self.socket.keys();
@@ -129,6 +132,10 @@ impl Section for Listener {
             Spoken::Mqtt(mqtt) => keys.append(&mut mqtt.keys()),
             Spoken::EmqTcp(emq, device) => {
                 keys.append(&mut emq.keys());
+                keys.append(&mut device.keys());
+            }
+            Spoken::Adapter(name, device) => {
+                keys.push(Key::of("adapter", name, &Or("", Text), WHICH));
                 keys.append(&mut device.keys());
             }
         }
@@ -139,6 +146,15 @@ impl Section for Listener {
         let own = match &mut self.spoken {
             Spoken::Mqtt(mqtt) => mqtt.set(name, value, wrong),
             Spoken::EmqTcp(emq, device) => emq.set(name, value, wrong) || device.set(name, value, wrong),
+            Spoken::Adapter(which, device) if name == "adapter" => {
+                if let Some(read) = Text.read(value, wrong) {
+                    device.up_topic = format!("{read}/%c/up");
+                    device.dn_topic = format!("{read}/%c/dn");
+                    *which = Some(read);
+                }
+                true
+            }
+            Spoken::Adapter(_, device) => device.set(name, value, wrong),
         };
         own || self.socket.set(name, value, wrong)
     }

@@ -95,4 +95,4 @@ macro_rules! section {
     };
 }
 
-pub(super) use section;
+pub(crate) use section;

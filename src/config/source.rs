@@ -4,11 +4,11 @@
 //! shown with its name and a caret just the same.
 
 use super::form::quote;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// A text and what it is called in messages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// File name, variable or flag.
     pub origin: String,
@@ -16,6 +16,8 @@ pub struct Source {
     pub text: String,
     /// A file or `--listen`: names the listeners to open instead of the default ones.
     pub lists_listeners: bool,
+    /// From where the files that it names are looked for; `None`: the process's own folder.
+    pub folder: Option<PathBuf>,
 }
 
 impl Source {
@@ -25,6 +27,7 @@ impl Source {
             origin: path.display().to_string(),
             text: std::fs::read_to_string(path)?,
             lists_listeners: true,
+            folder: path.parent().map(Path::to_owned),
         })
     }
 
@@ -56,6 +59,7 @@ impl Source {
                 origin,
                 text,
                 lists_listeners,
+                folder: None,
             };
         }
         Self::text(origin, key, value)
@@ -67,6 +71,7 @@ impl Source {
             origin,
             text: format!("{} = {}", path(key), quote(value)),
             lists_listeners: false,
+            folder: None,
         }
     }
 }

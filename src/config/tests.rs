@@ -10,6 +10,7 @@ fn file(text: &str) -> Source {
         origin: "test.toml".to_owned(),
         text: text.to_owned(),
         lists_listeners: true,
+        folder: None,
     }
 }
 
@@ -25,13 +26,17 @@ fn environment(rows: &[(&str, &str)]) -> Vec<Source> {
 }
 
 fn good(sources: &[Source]) -> Config {
-    load(sources, &CPUS).unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, sources, false)))
+    load(sources, &CPUS).unwrap_or_else(|mistakes| panic!("{}", mistakes.render(sources, false)))
 }
 
 /// Titles of all mistakes.
 fn bad(sources: &[Source]) -> Vec<String> {
     let mistakes = load(sources, &CPUS).expect_err("there is a mistake");
-    mistakes.into_iter().map(|mistake| mistake.wrong.title).collect()
+    mistakes
+        .list
+        .into_iter()
+        .map(|mistake| mistake.wrong.title)
+        .collect()
 }
 
 fn names(config: &Config) -> Vec<&str> {
@@ -356,7 +361,7 @@ fn no_password_is_shown_with_a_mistake() {
     for text in texts {
         let sources = [file(text)];
         let mistakes = load(&sources, &CPUS).expect_err("there is a mistake");
-        let shown = render(&mistakes, &sources, false);
+        let shown = mistakes.render(&sources, false);
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
@@ -368,11 +373,11 @@ proptest! {
         for one in &sources {
             let again = Source { origin: one.origin.clone(), ..file(&one.text) };
             if let Err(mistakes) = load(std::slice::from_ref(&again), &CPUS) {
-                prop_assert!(render(&mistakes, std::slice::from_ref(&again), true).contains("ringwire: error: "));
+                prop_assert!(mistakes.render(std::slice::from_ref(&again), true).contains("ringwire: error: "));
             }
         }
         if let Err(mistakes) = load(&sources, &CPUS) {
-            prop_assert!(!render(&mistakes, &sources, false).is_empty());
+            prop_assert!(!mistakes.render(&sources, false).is_empty());
         }
     }
 }

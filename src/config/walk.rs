@@ -8,15 +8,16 @@ use super::form::{Value, WRONG_VALUE, Wrong};
 use super::mistake::{Mistake, Place};
 use super::section::{self, Section};
 use super::source::Source;
-use super::{Config, Listener, TYPES};
+use super::{Config, Listener, PLAIN_TYPES, TYPES};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "node",
     "log",
     "listener",
+    "adapter",
     "limits",
     "shard",
     "access",
@@ -48,26 +49,31 @@ pub struct Walk<'a> {
     pub wrong_keys: BTreeSet<String>,
     listeners: Vec<Named<'a>>,
     cores: Vec<Named<'a>>,
+    adapters: Vec<Named<'a>>,
 }
 
 /// The tree of a source, and its mistakes of syntax, all of them.
 pub fn parse<'a>(index: usize, source: &'a Source, mistakes: &mut Vec<Mistake>) -> Spanned<DeTable<'a>> {
     let (root, errors) = DeTable::parse_recoverable(&source.text);
     for error in errors {
-        let end = source.text.len();
-        let wrong = Wrong {
-            span: error.span().unwrap_or(end..end),
-            title: "this is not TOML".to_owned(),
-            label: error.message().to_owned(),
-            // What toml says about a word without quotes: it takes it for the beginning of `inf`, `nan` or a date.
-            help: error
-                .message()
-                .starts_with("invalid")
-                .then(|| "text stands in quotes".to_owned()),
-        };
+        let wrong = not_toml(&error, source.text.len());
         mistakes.push(Mistake::within(index, wrong));
     }
     root
+}
+
+/// A mistake of syntax in a text of `end` bytes.
+pub fn not_toml(error: &toml::de::Error, end: usize) -> Wrong {
+    Wrong {
+        span: error.span().unwrap_or(end..end),
+        title: "this is not TOML".to_owned(),
+        label: error.message().to_owned(),
+        // What toml says about a word without quotes: it takes it for the beginning of `inf`, `nan` or a date.
+        help: error
+            .message()
+            .starts_with("invalid")
+            .then(|| "text stands in quotes".to_owned()),
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -101,7 +107,8 @@ impl<'a> Walk<'a> {
                 }
                 "admin" => self.section(source, "admin", table, |config| &mut config.admin),
                 "shard" => self.shard(source, table),
-                _ => self.listener_tables(source, table),
+                "adapter" => self.named_tables(source, table, |walk| &mut walk.adapters),
+                _ => self.named_tables(source, table, |walk| &mut walk.listeners),
             }
         }
     }
@@ -158,17 +165,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn listener_tables(&mut self, source: usize, table: &'a DeTable<'a>) {
+    /// Keeps tables aside that the user named.
+    fn named_tables(
+        &mut self,
+        source: usize,
+        table: &'a DeTable<'a>,
+        kept: fn(&mut Self) -> &mut Vec<Named<'a>>,
+    ) {
         for (name, value) in table.iter() {
             if let Some(table) = self.table(source, value) {
-                self.listeners.push(Named { source, name, table });
+                kept(self).push(Named { source, name, table });
             }
         }
     }
 
     /// Applies the listeners kept aside, after making each with its type; `defaults`: opens those of a start without file.
     pub fn listeners(&mut self, defaults: bool) {
-        for word in TYPES.into_iter().filter(|_| defaults) {
+        for word in PLAIN_TYPES.into_iter().filter(|_| defaults) {
             self.config
                 .listeners
                 .extend(Listener::of_type(word).map(|made| (word.to_owned(), made)));
@@ -179,7 +192,11 @@ impl<'a> Walk<'a> {
         }
         for Named { source, name, table } in tables {
             let path = format!("listener.{}", name.get_ref());
-            for entry in table.iter().filter(|(key, _)| key.get_ref() != "type") {
+            // Which adapter it is decides on the defaults of other keys.
+            let is_first = |key: Name<'a>| key.get_ref() == "adapter";
+            let (first, rest): (Vec<_>, Vec<_>) = table.iter().partition(|(key, _)| is_first(key));
+            let entries = first.into_iter().chain(rest);
+            for entry in entries.filter(|(key, _)| key.get_ref() != "type") {
                 if self.config.listeners.contains_key(name.get_ref().as_ref()) {
                     self.set(source, &path, entry, |config| {
                         config
@@ -202,18 +219,7 @@ impl<'a> Walk<'a> {
     /// The listener with the defaults of the type that is written last, or else of its name.
     fn make_listener(&mut self, named: &Named<'a>, tables: &[Named<'a>]) {
         let text = named.name.get_ref();
-        if let Err(label) = name(text) {
-            let span = named.name.span();
-            self.wrong(
-                named.source,
-                Wrong {
-                    span,
-                    title: "wrong name".to_owned(),
-                    label,
-                    help: None,
-                },
-            );
-        }
+        self.named_well(named);
         let same = tables.iter().filter(|table| table.name.get_ref() == text);
         let written = same
             .filter_map(|table| Some((table.source, table.table.get("type")?)))
@@ -236,6 +242,39 @@ impl<'a> Walk<'a> {
         let source = written.map_or(named.source, |(source, _)| source);
         if !self.mistakes.iter().any(|known| known.wrong == wrong) {
             self.wrong(source, wrong);
+        }
+    }
+
+    fn named_well(&mut self, named: &Named<'a>) {
+        if let Err(label) = name(named.name.get_ref()) {
+            let span = named.name.span();
+            self.wrong(
+                named.source,
+                Wrong {
+                    span,
+                    title: "wrong name".to_owned(),
+                    label,
+                    help: None,
+                },
+            );
+        }
+    }
+
+    /// Applies the adapters' tables kept aside.
+    pub fn adapters(&mut self) {
+        for named in std::mem::take(&mut self.adapters) {
+            self.named_well(&named);
+            let Named { source, name, table } = named;
+            let name_text = name.get_ref().to_string();
+            let path = format!("adapter.{name_text}");
+            self.config.adapters.entry(name_text.clone()).or_default();
+            for entry in table.iter() {
+                self.set(source, &path, entry, |config| {
+                    config.adapters.get_mut(&name_text).expect("inserted above")
+                });
+            }
+            let span = name.span();
+            self.places.insert(path, Place { source, span });
         }
     }
 

@@ -285,9 +285,10 @@ fn refusal(key: &str, value: &str) -> Option<String> {
         origin: String::new(),
         text: format!("[listener.x]\ntype = \"emqtcp\"\n{key} = {value}"),
         lists_listeners: true,
+        folder: None,
     };
     let mistakes = load(&[source], &[0]).err()?;
-    let mistake = mistakes.into_iter().next()?;
+    let mistake = mistakes.list.into_iter().next()?;
     Some(mistake.wrong.label)
 }
 

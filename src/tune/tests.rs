@@ -194,6 +194,7 @@ fn the_proposal_is_a_configuration_that_fits() {
             origin: "tune".to_owned(),
             text,
             lists_listeners: false,
+            folder: None,
         }];
         assert!(crate::config::load(&sources, &[0, 1, 2, 3]).is_ok());
     }
