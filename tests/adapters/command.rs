@@ -1,0 +1,152 @@
+//! `ringwire adapter` on the shipped files, on the guide's example, and on files with mistakes.
+
+use crate::broker::command;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const NAMES: [&str; 4] = ["gbt32960", "gt06", "meter", "wialon"];
+
+fn adapter(arguments: &[&str]) -> Command {
+    let mut command = command();
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("adapter")
+        .args(arguments);
+    command
+}
+
+fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn the_vectors_of_every_shipped_description_hold() {
+    for name in NAMES {
+        let (code, stdout, stderr) = run(adapter(&["test", &format!("adapters/{name}.toml")]));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+        assert!(stdout.contains(&format!("ok: {name} with ")), "{stdout}");
+    }
+}
+
+#[test]
+fn the_list_has_what_is_built_in_and_what_is_shipped_with_its_fields() {
+    let (code, stdout, stderr) = run(adapter(&["list"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for name in NAMES.into_iter().chain(["emqtcp", "jt808"]) {
+        assert!(stdout.contains(&format!("\n  {name} ")), "{name}: {stdout}");
+    }
+    assert!(stdout.contains("{message}"), "{stdout}");
+}
+
+#[test]
+fn a_vector_that_does_not_hold_is_shown_as_expected_and_as_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for end in ["toml", "vectors.toml"] {
+        let text =
+            std::fs::read_to_string(format!("{}/adapters/gt06.{end}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let text = text.replacen("out = \"78 78 05 01 00 01 d9 dc 0d 0a\"", "out = \"78\"", 1);
+        std::fs::write(folder.path().join(format!("x.{end}")), text).unwrap();
+    }
+    let file = folder.path().join("x.toml");
+    let (code, stdout, stderr) = run(adapter(&["test", file.to_str().unwrap()]));
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    for words in [
+        "x.vectors.toml:",
+        "step 1: out\n",
+        "  expected 78\n",
+        "  found    78 78 05 01 00 01 d9 dc 0d 0a\n",
+        "FAILED in 1",
+    ] {
+        assert!(stdout.contains(words), "no {words} in {stdout}");
+    }
+    assert!(stderr.contains("1 of 9 connections"), "{stderr}");
+}
+
+#[test]
+fn decode_shows_the_frame_the_checksum_the_fields_and_the_answer() {
+    let login = "78780D01012345678901234500018CDD0D0A";
+    let (code, stdout, stderr) = run(adapter(&["decode", "gt06", login, "787808", "--down", "RESET#"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for words in [
+        "0..18    frame: 78 78 0d",
+        "checksum 14..16: 8cdd over 2..14, right",
+        "is `login`, login",
+        "imei = \"123456789012345\"  (01 23 45 67 89 01 23 45)",
+        "=> connect as \"123456789012345\"",
+        "<= 78 78 05 01 00 01 d9 dc 0d 0a",
+        "no whole frame yet: 3 bytes of 13",
+        "52 45 53 45 54 23",
+    ] {
+        assert!(stdout.contains(words), "no {words} in\n{stdout}");
+    }
+    let (code, stdout, stderr) = run(adapter(&["decode", "gt06", &login.replace("8CDD", "8CDE")]));
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("8cde, but over 2..14 it is 8cdd"), "{stdout}");
+    assert!(stderr.contains("close the connection"), "{stderr}");
+    let (code, stdout, _) = run(adapter(&["decode", "wialon", "--text", "#L#1;2\\r\\n#P#\\n"]));
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains("\"#AP#\\r\\n\""), "{stdout}");
+    let (code, _, stderr) = run(adapter(&["decode", "gt07", "00"]));
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("there is no adapter `gt07`") && stderr.contains("gt06"),
+        "{stderr}"
+    );
+}
+
+/// The fenced blocks of the guide in a language.
+fn blocks(language: &str) -> Vec<String> {
+    let guide =
+        std::fs::read_to_string(format!("{}/docs/adapters.md", env!("CARGO_MANIFEST_DIR"))).expect("a guide");
+    let mark = format!("```{language}\n");
+    let blocks = guide.split(&mark).skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_guide_s_example_is_right_and_its_vectors_hold() {
+    let blocks = blocks("toml");
+    let [description, down, vectors, listener] = blocks.as_slice() else {
+        panic!("{} blocks of TOML", blocks.len());
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("thermometer.toml"), format!("{description}\n{down}")).unwrap();
+    std::fs::write(file("thermometer.vectors.toml"), vectors).unwrap();
+    std::fs::write(file("ringwire.toml"), listener).unwrap();
+    let (code, stdout, stderr) = run(adapter(&["test", file("thermometer.toml").to_str().unwrap()]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    let mut check = command();
+    check
+        .args(["check", "--shards", "1", "-c"])
+        .arg(file("ringwire.toml"));
+    let (code, stdout, stderr) = run(check);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("coldstore=adapter://0.0.0.0:7000"), "{stdout}");
+}
+
+#[test]
+fn vectors_with_a_mistake_are_shown_with_line_and_caret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.vectors.toml");
+    let text = "builtin = \"emqtcp\"\n[[connection]]\n[[connection.step]]\nin = \"0g\"\nevent = []\n";
+    std::fs::write(&file, text).unwrap();
+    let (code, _, stderr) = run(adapter(&["test", Path::new(&file).to_str().unwrap()]));
+    assert_eq!(code, Some(2), "{stderr}");
+    for words in [
+        "x.vectors.toml:4:6",
+        "`g` is no hexadecimal digit",
+        "did you mean `events`?",
+        "in the vectors",
+    ] {
+        assert!(stderr.contains(words), "no {words} in {stderr}");
+    }
+}
