@@ -54,35 +54,47 @@ pub fn lines(step: &Step) -> String {
             inner(&format!("is not `{message}`: {field} is something else"))
         }
         Step::Matched { message, role } => inner(&format!("is `{message}`, {role}")),
+        Step::Connect { .. }
+        | Step::Publish { .. }
+        | Step::Heartbeat
+        | Step::Acknowledge { .. }
+        | Step::Close => what(step).map_or_else(String::new, |what| event(&what.describe())),
+        Step::Answer { bytes } => format!("{INDENT}<= {}\n", both(bytes)),
+    }
+}
+
+/// What the broker is told.
+fn what(step: &Step) -> Option<What> {
+    Some(match step {
         Step::Connect {
             client_id,
             username,
             password,
             keepalive_s,
-        } => event(
-            &What::Connect {
-                client_id: client_id.clone(),
-                username: username.clone(),
-                password: password.clone(),
-                keepalive_s: *keepalive_s,
-            }
-            .describe(),
-        ),
-        Step::Publish { payload, .. } => {
-            let values = Vec::new();
-            event(
-                &What::Publish {
-                    payload: payload.clone(),
-                    values,
-                }
-                .describe(),
-            )
-        }
-        Step::Heartbeat => event("heartbeat"),
-        Step::Acknowledge { number } => event(&format!("acknowledge {number}")),
-        Step::Close => event("close"),
-        Step::Answer { bytes } => format!("{INDENT}<= {}\n", both(bytes)),
-    }
+        } => What::Connect {
+            client_id: client_id.clone(),
+            username: username.clone(),
+            password: password.clone(),
+            keepalive_s: *keepalive_s,
+        },
+        Step::Publish { payload, .. } => What::Publish {
+            payload: payload.clone(),
+            values: Vec::new(),
+        },
+        Step::Heartbeat => What::Heartbeat,
+        Step::Acknowledge { number } => What::Acknowledge { number: *number },
+        Step::Close => What::Close,
+        Step::Incomplete { .. }
+        | Step::Nothing { .. }
+        | Step::Skipped { .. }
+        | Step::Unreadable { .. }
+        | Step::Frame { .. }
+        | Step::Checksum { .. }
+        | Step::Field { .. }
+        | Step::NotMatched { .. }
+        | Step::Matched { .. }
+        | Step::Answer { .. } => return None,
+    })
 }
 
 const INDENT: &str = "             ";
