@@ -294,6 +294,7 @@ impl Engine {
                 client_id: String::from_utf8_lossy(&session.client_id).into_owned(),
                 reason,
                 topic: topic.to_owned(),
+                detail: String::new(),
             });
         }
     }

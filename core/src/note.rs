@@ -52,6 +52,8 @@ pub enum Note {
         reason: DropReason,
         /// Topic of that first message.
         topic: String,
+        /// What is wrong with it, where the reason does not say all; or empty.
+        detail: String,
     },
     /// Somebody was banned, by the administrator or the flapping detector.
     Banned {

@@ -267,6 +267,12 @@ fn a_message_that_its_adapter_cannot_write_is_dropped_and_counted_and_a_failure_
         );
         assert_eq!(last_close(&node).0, CloseReason::AdapterFailed);
         assert_eq!(node.drops(DropReason::Unencodable), 2);
+        let is_said = |note: &&Note| matches!(note, Note::Dropped { detail, .. } if detail == "not a word");
+        assert_eq!(
+            node.notes.iter().filter(is_said).count(),
+            1,
+            "what is wrong is said"
+        );
     }
 }
 

@@ -123,9 +123,10 @@ fn log(shard: u16, note: &Note) {
             client_id,
             reason,
             topic,
+            detail,
         } => {
             let reason = reason.name();
-            tracing::warn!(target: "ringwire::client", shard, client_id, reason, topic, "dropping messages");
+            tracing::warn!(target: "ringwire::client", shard, client_id, reason, topic, detail, "dropping messages");
         }
         Note::Unreadable {
             client_id,

@@ -10,7 +10,7 @@ use crate::session::frame::News;
 use crate::session::window::Outgoing;
 use crate::timers::Timer;
 use crate::wheel::TimerId;
-use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, SessionId, Time};
+use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, Note, SessionId, Time};
 use ringwire_codec::adapter::{Down, Tail, Undeliverable};
 use std::collections::VecDeque;
 
@@ -68,7 +68,7 @@ impl Engine {
             Ok(Tail::Payload) => outbox.buffer.extend_from_slice(news.payload),
             Err(error) => {
                 outbox.buffer.truncate(before.0);
-                return Err(self.undeliverable(id, &error, actions));
+                return Err(self.undeliverable(id, &error, news.topic, actions));
             }
         }
         let bytes = outbox.backlog() - before.1;
@@ -89,15 +89,35 @@ impl Engine {
         &mut self,
         id: ConnectionId,
         error: &Undeliverable,
+        topic: &str,
         actions: &mut Actions,
     ) -> DropReason {
         match error {
             Undeliverable::TooLarge { .. } => DropReason::TooLarge,
-            Undeliverable::Invalid(_) => DropReason::Unencodable,
+            Undeliverable::Invalid(what) => {
+                self.note_unencodable(id, what, topic, actions);
+                DropReason::Unencodable
+            }
             Undeliverable::Failed(_) => {
                 self.close(id, CloseReason::AdapterFailed, error.to_string(), actions);
                 DropReason::Unencodable
             }
+        }
+    }
+
+    /// Tells the operator what is wrong with the first message of a session that cannot be written; the drop itself is then
+    /// no news.
+    fn note_unencodable(&mut self, id: ConnectionId, what: &str, topic: &str, actions: &mut Actions) {
+        let session = self.connections.get(id).and_then(|connection| connection.session);
+        if let Some(session) = session.and_then(|session| self.sessions.get_mut(session))
+            && session.first_drop(DropReason::Unencodable)
+        {
+            actions.note(Note::Dropped {
+                client_id: String::from_utf8_lossy(&session.client_id).into_owned(),
+                reason: DropReason::Unencodable,
+                topic: topic.to_owned(),
+                detail: what.to_owned(),
+            });
         }
     }
 
