@@ -337,6 +337,9 @@ pub struct Device {
     pub dn_topic: String,
     /// A `/` is allowed in a client id, and in what stands for a field of an up topic.
     pub allow_slash: bool,
+    /// Bytes of a client id, and of a username that a topic has; longer ones are refused. Every message carries them in its
+    /// topic, however short its frame is.
+    pub max_clientid_len: usize,
     /// Put before each client id, for a namespace apart from MQTT's; `%c`, rules and the client list have it too. Empty:
     /// one namespace.
     pub client_id_prefix: String,
@@ -388,6 +391,7 @@ impl Default for Device {
             up_topic: "tcp/%c/up".to_owned(),
             dn_topic: "tcp/%c/dn".to_owned(),
             allow_slash: false,
+            max_clientid_len: 1_024,
             client_id_prefix: String::new(),
             max_keepalive_s: 0,
             default_keepalive_s: 0,

@@ -234,6 +234,8 @@ section!(Device {
     dn_topic => dn_topic: Checked(Text, filter),
         "What the server subscribes to for a device, as up_topic. Empty: no subscription.";
     allow_slash => allow_slash: Flag, "Allows / in a client id; it then spans several topic levels.";
+    max_clientid_len => max_clientid_len: number(23..=65_535),
+        "Bytes; a longer client id is refused, and so is a longer username where a topic has it.";
     client_id_prefix => client_id_prefix: Text, "Put before each client id, to keep devices apart from MQTT clients.";
     max_keepalive => max_keepalive_s: seconds(0..=65_535), "Caps what devices ask for. 0: no cap.";
     default_keepalive => default_keepalive_s: seconds(0..=65_535),

@@ -216,8 +216,39 @@ fn a_client_id_of_another_script_is_let_in() {
 }
 
 #[test]
-fn the_longest_client_id_is_taken_as_long_as_its_topics_are_valid() {
+fn a_client_id_longer_than_the_listener_takes_is_told_so_and_closed() {
     let server = Server::shared();
+    Device::connect(&server, &"x".repeat(1_024)).expect_alive();
+    let mut device = Device::send_first(&server, &connect(&"x".repeat(1_025)));
+    device.expect_end("21 'Invalid Client Id: too long'");
+    device.expect_reason(&server, "invalid_client_id");
+}
+
+#[test]
+fn a_topic_does_not_begin_with_the_dollar_of_a_device() {
+    let server = Server::with(&["listener.emqtcp.up_topic=%c/up", "listener.emqtcp.dn_topic=%u/dn"]);
+    for id in ["$SYS", "$share", "$delayed", "$"] {
+        let mut device = Device::send_first(&server, &format!("11 (00 '{id}' 'ann')"));
+        device.expect_end("21 'Invalid Client Id: dollar'");
+        device.expect_reason(&server, "invalid_client_id");
+    }
+    for username in ["$SYS", "$share"] {
+        let mut device = Device::send_first(&server, &format!("11 (00 'dev' '{username}')"));
+        device.expect_end("21 'Invalid Username: it would change a topic'");
+    }
+    Device::send_first(&server, "11 (00 'a$' 'b$')").expect(ACCEPTED);
+    // Behind what the operator wrote it is a character like others.
+    let server = Server::shared();
+    let mut watcher = server.v3("dollar-watcher");
+    watcher.subscribe_v3("tcp/$SYS/up", 0);
+    let mut device = Device::connect(&server, "$SYS");
+    device.send("30 'x'");
+    watcher.expect("30 <'tcp/$SYS/up' `x`>");
+}
+
+#[test]
+fn the_longest_client_id_is_taken_as_long_as_its_topics_are_valid() {
+    let server = Server::with(&["listener.emqtcp.max_clientid_len=65535"]);
     // tcp/%c/up is seven bytes beside the id.
     let longest = "x".repeat(65_535 - 7);
     // The parts beside the id are three bytes of the frame.

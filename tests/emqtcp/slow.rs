@@ -74,11 +74,10 @@ fn drop_newest_keeps_the_oldest_and_counts_the_rest() {
     let mut device = Device::connect(&server, "newest");
     flood(&mut publisher, "newest");
     let numbers = numbers(&server, &mut device, &mut publisher, "newest");
-    assert_eq!(
-        numbers,
-        (0..numbers.len()).collect::<Vec<_>>(),
-        "the first ones, without a gap"
-    );
+    assert_ascending(&numbers);
+    // The kernel's buffers grow for a while, so there are gaps; once they do not, whatever comes is what is dropped.
+    assert!(numbers[..QUEUE] == *(0..QUEUE).collect::<Vec<_>>(), "{numbers:?}");
+    assert!(numbers.last() < Some(&(MANY - QUEUE)), "{numbers:?}");
     let lost = MANY - numbers.len();
     assert!(lost > 0, "it was not slow");
     expect_metric(&server, "ringwire_delivery_dropped_queue_full", &[], lost as f64);

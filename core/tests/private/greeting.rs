@@ -259,6 +259,7 @@ fn a_client_id_whose_topics_are_too_long_or_too_deep_is_refused() {
     let private = Device {
         up_topic: "%c/%c".into(),
         allow_slash: true,
+        max_clientid_len: 65_535,
         ..Device::default()
     };
     let mut node = node(private);
@@ -268,6 +269,60 @@ fn a_client_id_whose_topics_are_too_long_or_too_deep_is_refused() {
         let peer = greet(&mut node, 0, hello(name));
         assert_eq!(closed(&mut node, peer), Some(CloseReason::InvalidClientId));
         assert!(detail(&node).len() < 200, "a note is short, whatever the name");
+    }
+}
+
+#[test]
+fn a_name_is_no_longer_than_the_listener_takes() {
+    let device = Device {
+        max_clientid_len: 8,
+        up_topic: "by/%u".into(),
+        ..Device::default()
+    };
+    for (id, username, refusal) in [
+        ("x".repeat(8), "u".repeat(8), None),
+        ("x".repeat(9), "u".repeat(8), Some("Invalid Client Id: too long")),
+        ("x".repeat(8), "u".repeat(9), Some("Invalid Username: too long")),
+    ] {
+        let mut node = node(device.clone());
+        let connect = Connect {
+            username: Some(username.as_bytes()),
+            ..hello(&id)
+        };
+        let peer = greet(&mut node, 0, connect);
+        let text = take(&mut node, peer)[0].clone();
+        match refusal {
+            None => assert!(text.contains("Accepted"), "{text}"),
+            Some(refusal) => assert_eq!(text, format!("connack AuthenticationFailed {refusal}")),
+        }
+    }
+}
+
+#[test]
+fn a_topic_begins_with_the_dollar_of_the_operator_or_with_none() {
+    let device = |up: &str, dn: &str, prefix: &str| Device {
+        up_topic: up.into(),
+        dn_topic: dn.into(),
+        client_id_prefix: prefix.into(),
+        ..Device::default()
+    };
+    for (device, id, username, accepted) in [
+        (device("%c/up", "dn/%c", ""), "$SYS", "ann", false),
+        (device("up/%c", "%c/dn/x", ""), "$share", "ann", false),
+        (device("up/%u", "%u/dn", ""), "dev", "$queue", false),
+        (device("%c/up", "%c/dn", "d-"), "$SYS", "$", true),
+        (device("up/%c/%u", "dn/%u/%c", ""), "$SYS", "$share", true),
+        (device("$own/%c", "dn/%c", ""), "dev", "ann", true),
+    ] {
+        let mut node = node(device);
+        let connect = Connect {
+            username: Some(username.as_bytes()),
+            ..hello(id)
+        };
+        let peer = greet(&mut node, 0, connect);
+        let text = take(&mut node, peer)[0].clone();
+        assert_eq!(text.contains("Accepted"), accepted, "{id} {username}: {text}");
+        assert_eq!(closed(&mut node, peer).is_none(), accepted);
     }
 }
 

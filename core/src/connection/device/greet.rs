@@ -71,10 +71,13 @@ impl From<connect::Refusal> for Denial {
 
 impl<'a> Device<'a> {
     fn of(connect: &Connect<'a>, settings: &settings::Device, limits: &Limits) -> Result<Self, Denial> {
-        let name = checked_name(connect.client_id, settings.allow_slash).map_err(Denial::of_name)?;
-        let wants_username = [&settings.up_topic, &settings.dn_topic]
-            .into_iter()
-            .any(|topic| placeholder::wants_username(topic));
+        let name = checked_id(connect.client_id, settings).map_err(Denial::of_name)?;
+        let topics = [&settings.up_topic, &settings.dn_topic];
+        let wants_username = topics.iter().any(|topic| placeholder::wants_username(topic));
+        // `$SYS`, `$share`, `$delayed`: topics that begin so are the broker's, or the operator's to give.
+        let is_dollar = |mark: &str, name: &str| {
+            name.starts_with('$') && topics.iter().any(|topic| topic.starts_with(mark))
+        };
         let username = match connect.username.map(std::str::from_utf8) {
             None => None,
             Some(Ok(username)) => Some(username),
@@ -84,7 +87,10 @@ impl<'a> Device<'a> {
             let Some(username) = username else {
                 return Err(Denial::of_credentials("Username Required"));
             };
-            if checked_name(username.as_bytes(), false).is_err() {
+            if username.len() > settings.max_clientid_len {
+                return Err(Denial::of_credentials("Invalid Username: too long"));
+            }
+            if checked_name(username.as_bytes(), false).is_err() || is_dollar("%u", username) {
                 return Err(Denial::of_credentials(
                     "Invalid Username: it would change a topic",
                 ));
@@ -95,6 +101,9 @@ impl<'a> Device<'a> {
             client_id: &client_id,
             username,
         };
+        if settings.client_id_prefix.is_empty() && is_dollar("%c", name) {
+            return Err(Denial::of_name("Invalid Client Id: dollar"));
+        }
         let (mut up_topic, mut dn_topic) = (String::new(), String::new());
         placeholder::fill(&settings.up_topic, names, &mut up_topic);
         placeholder::fill(&settings.dn_topic, names, &mut dn_topic);
@@ -112,6 +121,15 @@ impl<'a> Device<'a> {
             keepalive_s: keepalive_s(connect.keepalive_s, settings),
         })
     }
+}
+
+/// A client id that changes no topic it is put into, and is not so long that a frame of three bytes becomes a message of
+/// thousands.
+fn checked_id<'a>(name: &'a [u8], settings: &settings::Device) -> Result<&'a str, &'static str> {
+    if name.len() > settings.max_clientid_len {
+        return Err("Invalid Client Id: too long");
+    }
+    checked_name(name, settings.allow_slash)
 }
 
 /// A name that changes no topic it is put into.
@@ -160,7 +178,7 @@ impl Engine {
         if self.is_host_banned(id) {
             return self.turn_device_away(id, connect::Refusal::Banned.into(), client_id, actions);
         }
-        let name = match checked_name(client_id, device.allow_slash) {
+        let name = match checked_id(client_id, device) {
             Ok(name) => format!("{}{name}", device.client_id_prefix),
             Err(text) => return self.turn_device_away(id, Denial::of_name(text), client_id, actions),
         };
