@@ -23,8 +23,8 @@ mod private;
 /// A fuzz target's name, and what it does with its input.
 type Target = (&'static str, fn(&[u8]));
 
-/// Targets that `core/tests/corpus.rs` replays.
-const ELSEWHERE: [&str; 1] = ["engine"];
+/// Targets that `core/tests/corpus.rs` and `wasm/tests/corpus.rs` replay.
+const ELSEWHERE: [&str; 2] = ["engine", "wasm"];
 
 const TARGETS: [Target; 6] = [
     ("jt808", jt808::check),

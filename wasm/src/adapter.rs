@@ -231,6 +231,10 @@ impl ModuleAdapter {
             Report::Unreadable(why) => {
                 let why = why.clone();
                 queue.pop();
+                if why.kind == Kind::Failed {
+                    // The module gave this connection up.
+                    self.slots.of(link).failure = Some(Box::new(why.what.to_string()));
+                }
                 return Err(why);
             }
         };
