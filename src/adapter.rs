@@ -8,6 +8,7 @@ mod decode;
 pub mod describe;
 pub mod hex;
 mod line;
+pub mod module;
 pub mod reload;
 pub mod tree;
 mod trial;
@@ -53,7 +54,9 @@ impl AdapterError {
 fn said(unusable: &Unusable) -> String {
     match unusable {
         Unusable::Mistakes(text) => text.clone(),
-        Unusable::Unknown { .. } | Unusable::File { .. } => format!("ringwire: error: {unusable}"),
+        Unusable::Unknown { .. } | Unusable::File { .. } | Unusable::Module(_) => {
+            format!("ringwire: error: {unusable}")
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Built in is what is written in code; shipped are the descriptions of `adapters/`, which the binary carries.
 
 use super::describe;
+use super::module;
 use crate::config::mistake::{Mistake, render};
 use crate::config::source::Source;
 use ringwire_codec::adapter::Blueprint;
@@ -23,6 +24,8 @@ pub struct Known {
     pub file: Option<PathBuf>,
     /// What explains itself: a description.
     pub described: Option<Described>,
+    /// Of a module.
+    pub limits: Option<module::Settings>,
     /// Its client ids are names in TLS certificates.
     pub needs_certificate: bool,
 }
@@ -73,6 +76,9 @@ pub enum Unusable {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A module that cannot be used.
+    #[error("{0}")]
+    Module(String),
     /// Mistakes in a file, already as text with the last line.
     #[error("{0}")]
     Mistakes(String),
@@ -103,6 +109,7 @@ pub fn built_in(name: &str) -> Option<Known> {
         blueprint,
         file: None,
         described: None,
+        limits: None,
         needs_certificate: false,
     })
 }
@@ -123,13 +130,18 @@ pub fn described(read: describe::Read) -> Known {
         about: read.about,
         blueprint: Arc::new(read.described.clone()),
         file: None,
+        limits: None,
         described: Some(read.described),
         needs_certificate: read.needs_certificate,
     }
 }
 
-/// The file of a description.
+/// The file of a description, or of a module.
 pub fn open(path: &Path, colour: bool) -> Result<Known, Unusable> {
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        return module::open(&name, path, module::Settings::default()).map_err(Unusable::Module);
+    }
     let source = read(path)?;
     match describe::read(&source.text) {
         Ok(read) => {

@@ -1,8 +1,9 @@
 //! The adapters of a running node, as the admin endpoint lists them and has them read again.
 //!
-//! A description is read from its file anew and must fit the listeners that speak it, or nothing changes.
+//! A description or a module is read from its file anew and must fit the listeners that speak it, or nothing changes.
 
 use super::catalogue::{self, Known};
+use super::module;
 use crate::config::{Config, Spoken};
 use ringwire_admin::{Adapter, Load};
 use ringwire_codec::adapter::Blueprint;
@@ -44,9 +45,13 @@ fn row(config: &Config, name: String, known: Known) -> Adapter {
     }
     let file = known.file.as_deref();
     Adapter {
-        kind: if file.is_some() { "description" } else { "builtin" },
+        kind: match (known.limits, file) {
+            (Some(_), _) => "module",
+            (None, Some(_)) => "description",
+            (None, None) => "builtin",
+        },
         origin: file.map_or_else(|| known.protocol(), |file| file.display().to_string()),
-        load: file.map(|file| load(file, topics)),
+        load: file.map(|file| load(&name, file, known.limits, topics)),
         current: Arc::new(Mutex::new(known.blueprint)),
         listeners,
         name,
@@ -54,10 +59,13 @@ fn row(config: &Config, name: String, known: Known) -> Adapter {
 }
 
 /// Reads the file again; `topics`: listeners and their up topics.
-fn load(file: &Path, topics: Vec<(String, String)>) -> Load {
-    let file = file.to_owned();
+fn load(name: &str, file: &Path, limits: Option<module::Settings>, topics: Vec<(String, String)>) -> Load {
+    let (name, file) = (name.to_owned(), file.to_owned());
     Arc::new(move || {
-        let known = catalogue::open(&file, false).map_err(|error| error.to_string())?;
+        let known = match limits {
+            Some(limits) => module::open(&name, &file, limits)?,
+            None => catalogue::open(&file, false).map_err(|error| error.to_string())?,
+        };
         fits(known, &topics)
     })
 }

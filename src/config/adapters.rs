@@ -5,29 +5,40 @@
 
 use super::form::{Form, Path as PathForm, Text, Value, Wrong};
 use super::mistake::{Mistake, Place};
+use super::number::Number;
 use super::section::{Key, Section, section};
 use super::source::Source;
 use super::walk::Walk;
 use super::{Config, Spoken};
 use crate::adapter::catalogue::{self, Known};
 use crate::adapter::describe;
+use crate::adapter::module::{self, Settings as Limits};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a table may say: one of these.
-pub const KINDS: [&str; 2] = ["file", "builtin"];
+pub const KINDS: [&str; 3] = ["file", "module", "builtin"];
+/// Keys that only a module has.
+const LIMITS: [&str; 3] = ["memory_max", "deadline", "frame_max"];
 
 /// `[adapter.NAME]`
 #[derive(Clone, Debug, Default)]
 pub struct Adapter {
     pub file: Option<PathBuf>,
+    pub module: Option<PathBuf>,
     pub builtin: Option<String>,
+    /// Of a module.
+    pub limits: Limits,
     /// What it names; `None` until it is read, and when that failed.
     pub known: Option<Known>,
 }
 
 section!(Adapter {
     file => file: Named(PathForm), "A description, from the configuration file's folder; see docs/adapters.md.";
+    module => module: Named(PathForm), "Instead of it: a WebAssembly module; see wasm/README.md.";
+    memory_max => limits.memory_bytes_max: Number::size(65_536..=1 << 30), "Of a module: memory of one instance, one a shard and listener.";
+    deadline => limits.deadline_ms: Number::time(1_000, 1..=10_000), "Of a module: CPU time of one call; a longer one ends its connection.";
+    frame_max => limits.frame_bytes_max: Number::size(256..=16 << 20), "Of a module: the largest frame that it is shown.";
     builtin => builtin: Named(Text), "Instead of a file: what is built in or shipped; `ringwire adapter list` names it.";
 });
 
@@ -60,28 +71,45 @@ pub fn read(walk: &mut Walk<'_>, sources: &[Source], named: &mut Vec<Source>) {
         let is_wrong = KINDS
             .iter()
             .any(|kind| walk.wrong_keys.contains(&format!("{path}.{kind}")));
-        let found = match (&table.file, &table.builtin) {
-            (Some(_), Some(_)) => {
-                let label = "`file` says already what it is: remove one of them";
-                Err(vec![Mistake::between(
-                    of("builtin").as_ref(),
-                    "two adapters in one",
-                    label,
-                )])
-            }
-            (None, None) if is_wrong => Err(Vec::new()),
-            (None, None) => {
+        let found = match (&table.file, &table.module, &table.builtin) {
+            (None, None, None) if is_wrong => Err(Vec::new()),
+            (None, None, None) => {
                 let at = walk.places.get(&path);
-                let label = "add `file`, the description of a protocol, or `builtin`";
+                let label = "add `file`, the description of a protocol, `module` or `builtin`";
                 Err(vec![Mistake::between(
                     at,
                     format!("adapter `{name}` is nothing"),
                     label,
                 )])
             }
-            (Some(file), None) => description(file, of("file").as_ref(), sources, named),
-            (None, Some(builtin)) => built_in(builtin, of("builtin").as_ref()),
+            (Some(file), None, None) => description(file, of("file").as_ref(), sources, named),
+            (None, Some(file), None) => {
+                in_module(&name, file, table.limits, (of("module").as_ref(), sources))
+            }
+            (None, None, Some(builtin)) => built_in(builtin, of("builtin").as_ref()),
+            (first, _, last) => {
+                let is_file = first.is_some();
+                let label = if is_file { "`file`" } else { "`module`" };
+                let label = format!("{label} says already what it is: remove one of them");
+                let second = if last.is_some() { "builtin" } else { "module" };
+                Err(vec![Mistake::between(
+                    of(second).as_ref(),
+                    "two adapters in one",
+                    label,
+                )])
+            }
         };
+        if table.module.is_none() {
+            let keys = LIMITS.iter().filter(|key| of(key).is_some());
+            walk.mistakes.extend(keys.map(|key| {
+                let title = format!("adapter `{name}` is no module");
+                Mistake::between(
+                    of(key).as_ref(),
+                    title,
+                    format!("`{key}` holds for a `module` only"),
+                )
+            }));
+        }
         match found {
             Ok(known) => {
                 let known = Some(Known {
@@ -93,6 +121,17 @@ pub fn read(walk: &mut Walk<'_>, sources: &[Source], named: &mut Vec<Source>) {
             Err(mistakes) => walk.mistakes.extend(mistakes),
         }
     }
+}
+
+fn in_module(
+    name: &str,
+    file: &std::path::Path,
+    limits: Limits,
+    (at, sources): (Option<&Place>, &[Source]),
+) -> Result<Known, Vec<Mistake>> {
+    let folder = at.and_then(|at| sources[at.source].folder.as_deref());
+    let path = folder.map_or_else(|| file.to_owned(), |folder| folder.join(file));
+    module::open(name, &path, limits).map_err(|wrong| vec![Mistake::between(at, "no module", wrong)])
 }
 
 fn built_in(name: &str, at: Option<&Place>) -> Result<Known, Vec<Mistake>> {

@@ -19,3 +19,4 @@ mod mqtt;
 mod placement;
 mod private;
 mod process;
+mod wasm;

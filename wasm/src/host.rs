@@ -214,10 +214,13 @@ pub(crate) fn outside(at: usize, len: usize, size: usize) -> Error {
     ))
 }
 
-/// A text for a person, cut where it gets too long, on one line.
+/// A reason or a line for a person, cut where it gets too long, on one line.
 pub(crate) fn text(memory: &[u8], at: u32, len: u32) -> Result<String> {
     let found = slice(memory, at, len)?;
     let found = &found[..found.len().min(TEXT_BYTES_MAX)];
+    if found.is_empty() {
+        return Ok("the module gives no reason".to_owned());
+    }
     Ok(String::from_utf8_lossy(found).escape_debug().to_string())
 }
 
