@@ -169,7 +169,7 @@ async fn a_trap_closes_one_connection_and_is_named() {
     }
     logged(
         &broker,
-        "the module failed: trap: `unreachable` instruction executed",
+        "the module failed: trap: wasm `unreachable` instruction executed",
     );
     let metrics = http::get(broker.admin(), "/metrics").body;
     let counted = metrics
