@@ -124,7 +124,7 @@ async fn the_sample_in_text_format_is_a_device() {
 async fn the_sample_in_c_is_a_device_and_acknowledges_messages() {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = start(folder.path(), &sample("tracker.wasm"));
-    let mut watcher = Client::connect(&broker, Version::V311, "watcher").await;
+    let mut watcher = Client::connect(&broker, Version::V4, "watcher").await;
     watcher.subscribe("box/+/up", 0).await;
     let mut device = Device::open(&broker).await;
     device.send(b"\xa5\x08\x01track--1\x57").await;
