@@ -76,6 +76,12 @@ pub trait Adapter: Debug + Send {
     /// The event that `read` reported last for this connection was decided upon: appends what the device is told.
     fn answer(&mut self, link: Link, answer: Answer, out: &mut Vec<u8>);
 
+    /// It wants to know what became of a `Publish`. False saves a call for each message: `answer` is then not called with
+    /// [`Answer::Taken`].
+    fn answers_data(&self) -> bool {
+        true
+    }
+
     /// Appends what carries a message to the device. An error appends nothing; the message is dropped and counted.
     fn deliver(&mut self, link: Link, down: &Down<'_>, out: &mut Vec<u8>) -> Result<Tail, Undeliverable>;
 

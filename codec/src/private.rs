@@ -14,7 +14,7 @@ const PONG: u8 = 5;
 const DISCONNECT: u8 = 6;
 
 /// Type byte and length field.
-const HEADER_BYTES: usize = 3;
+pub(crate) const HEADER_BYTES: usize = 3;
 
 /// The largest payload of a frame in bytes: its length field is 16 bits wide.
 pub const PAYLOAD_BYTES_MAX: usize = 65_535;

@@ -147,14 +147,7 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
             reply(known.then(|| vec![held]));
         }
         Question::Retained { topic, reply } => {
-            let published = shared.published.lock().unwrap();
-            let mut kept = published
-                .iter()
-                .filter(|(home, message)| *home == shard && message.retain);
-            reply(
-                kept.find(|(_, message)| message.topic() == topic)
-                    .map(|(_, message)| message.clone()),
-            );
+            reply(kept(shared, shard, &topic));
         }
         Question::Forget { topic, reply } => {
             let mut published = shared.published.lock().unwrap();
@@ -188,6 +181,15 @@ fn answer(shard: ShardId, question: Question, shared: &Shared) {
         Question::Answered { .. } => panic!("the admin endpoint answers no shard"),
         Question::Drain { .. } => panic!("the admin endpoint drains no shard"),
     }
+}
+
+fn kept(shared: &Shared, shard: ShardId, topic: &str) -> Option<Arc<Message>> {
+    let published = shared.published.lock().unwrap();
+    let mut kept = published
+        .iter()
+        .filter(|(home, message)| *home == shard && message.retain);
+    kept.find(|(_, message)| message.topic() == topic)
+        .map(|(_, message)| message.clone())
 }
 
 fn take_ban(bans: &mut Vec<Arc<Ban>>, ban: Arc<Ban>) -> Result<(), BanObjection> {

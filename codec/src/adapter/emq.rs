@@ -9,6 +9,9 @@ use super::{
 };
 use crate::private::{self, ConnAckCode, Decoded, Frame, FrameError, FrameType, PAYLOAD_BYTES_MAX};
 
+/// The first byte of a DATATRANS without flags.
+const DATA: u8 = 0x30;
+
 /// The protocol with a listener's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmqTcp {
@@ -83,6 +86,19 @@ impl Adapter for Emq {
         input: &'a [u8],
         _scratch: &'a mut Scratch,
     ) -> Result<Read<'a>, Unreadable> {
+        // What nearly all frames are.
+        if let [DATA, high, low, rest @ ..] = input
+            && self.is_greeted(link)
+        {
+            let size = usize::from(u16::from_be_bytes([*high, *low]));
+            if size <= self.settings.max_packet_size
+                && let Some(payload) = rest.get(..size)
+            {
+                let event = Event::Publish(Publish { payload, values: &[] });
+                let used = private::HEADER_BYTES + size;
+                return Ok(Read::Event { event, used });
+            }
+        }
         let Some(&header) = input.first() else {
             return Ok(Read::Incomplete);
         };
@@ -110,6 +126,10 @@ impl Adapter for Emq {
             Ok(Decoded::Frame(_, size)) => Some(size),
             Err(_) => None,
         }
+    }
+
+    fn answers_data(&self) -> bool {
+        false
     }
 
     fn answer(&mut self, link: Link, answer: Answer, out: &mut Vec<u8>) {

@@ -16,7 +16,7 @@ use crate::connection::mqtt::hex;
 use crate::placeholder::Names;
 use crate::publish::Offer;
 use crate::session::Session;
-use crate::settings::{AclDenyAction, Device, Protocol};
+use crate::settings::{Device, Protocol};
 use crate::{Actions, CloseReason, ConnectionId, DropReason, Engine, ListenerId, Note, SessionId};
 use ringwire_codec::adapter::{Answer, Blueprint, Event, Kind, Read, Scratch, Unreadable};
 use ringwire_codec::mqtt::{Properties, Publish, QoS};
@@ -45,7 +45,7 @@ impl Engine {
         let (mut at, mut idle) = (0, 0);
         loop {
             let rest = &bytes[at..];
-            let Some(speech) = self.speech_of_read(id) else {
+            let Some((speech, session)) = self.speech_of_read(id) else {
                 return self.used_by(id, at, bytes);
             };
             let adapter = &mut self.adapters.of(speech).adapter;
@@ -58,7 +58,14 @@ impl Engine {
                     return self.used_by(id, at, bytes);
                 }
                 Ok(Read::Event { event, used }) => {
-                    (self.device_event(id, speech, event, rest, actions), used)
+                    let flow = match (event, session) {
+                        // Most events are this one.
+                        (Event::Publish(data), Some(from)) => {
+                            self.publish_up((id, from), speech, &data, actions)
+                        }
+                        (event, _) => self.device_event(id, speech, event, rest, actions),
+                    };
+                    (flow, used)
                 }
                 Ok(Read::Nothing { used }) => (Flow::Next, used),
                 Ok(Read::Skipped { used, why }) => {
@@ -83,10 +90,11 @@ impl Engine {
         }
     }
 
-    /// How a connection speaks, if it is there and read.
-    fn speech_of_read(&self, id: ConnectionId) -> Option<Speech> {
+    /// How a connection speaks, and for which session, if it is there and read.
+    fn speech_of_read(&self, id: ConnectionId) -> Option<(Speech, Option<SessionId>)> {
         let connection = self.connections.get(id)?;
-        connection.speech.filter(|_| connection.held == 0)
+        let speech = connection.speech.filter(|_| connection.held == 0)?;
+        Some((speech, connection.session))
     }
 
     /// Bytes of a connection that is gone need not be kept.
@@ -117,10 +125,10 @@ impl Engine {
             }
             Event::Identify { client_id } => self.identify_device(id, client_id, received, actions),
             Event::Connect(connect) => self.greet_device(id, &connect, received, actions),
-            Event::Publish(_) | Event::Heartbeat | Event::Acknowledge { .. } if !is_greeted => {
+            Event::Publish(_) => self.out_of_place(id, "before its greeting", actions),
+            Event::Heartbeat | Event::Acknowledge { .. } if !is_greeted => {
                 self.out_of_place(id, "before its greeting", actions)
             }
-            Event::Publish(publish) => self.publish_up(id, speech, &publish, actions),
             Event::Heartbeat => {
                 self.answer_device(id, speech, Answer::Alive, actions);
                 Flow::Next
@@ -145,18 +153,13 @@ impl Engine {
     /// Data of a device: published on its up topic.
     fn publish_up(
         &mut self,
-        id: ConnectionId,
+        (id, from): (ConnectionId, SessionId),
         speech: Speech,
         data: &ringwire_codec::adapter::Publish<'_>,
         actions: &mut Actions,
     ) -> Flow {
-        let connection = self
-            .connections
-            .get(id)
-            .expect("the event is of a live connection");
-        let from = connection.session.expect("a greeted connection has a session");
-        let settings = self.device_settings(connection);
-        let (qos, retain, deny) = (settings.up_qos, settings.up_retain, settings.acl_deny_action);
+        let spoken = self.adapters.look(speech);
+        let (up, is_quiet) = (spoken.settings, spoken.is_quiet);
         let mut topic = std::mem::take(&mut self.scratch.topic);
         if !self.say_up_topic(id, data.values, &mut topic) {
             self.scratch.topic = topic;
@@ -164,8 +167,8 @@ impl Engine {
         }
         let publish = Publish {
             dup: false,
-            qos,
-            retain,
+            qos: up.qos,
+            retain: up.retain,
             topic: &topic,
             packet_id: None,
             properties: Properties::EMPTY,
@@ -174,9 +177,11 @@ impl Engine {
         let offer = self.offer(from, &publish, None, actions);
         let flow = match offer {
             Offer::Taken | Offer::NoSubscribers => {
-                self.count_received(id, qos);
-                self.answer_device(id, speech, Answer::Taken, actions);
-                if qos != QoS::AtMostOnce {
+                self.count_received(id, up.qos);
+                if !is_quiet {
+                    self.answer_device(id, speech, Answer::Taken, actions);
+                }
+                if up.qos != QoS::AtMostOnce {
                     self.hold_if_slowed(id, actions);
                 }
                 Flow::Next
@@ -185,23 +190,19 @@ impl Engine {
                 self.wait_for(shard, id, actions);
                 Flow::Hold
             }
-            Offer::Denied if deny == AclDenyAction::Disconnect => {
+            Offer::Denied if up.closes_on_deny => {
                 let detail = format!("may not publish to {topic}");
                 self.close(id, CloseReason::NotAuthorized, detail, actions)
             }
             Offer::Denied | Offer::Refused(_) => {
-                self.count_received(id, qos);
+                self.count_received(id, up.qos);
                 self.answer_device(id, speech, Answer::Denied, actions);
                 Flow::Next
             }
             Offer::TooManyLevels => self.refuse_topic(id, speech, from, actions),
         };
         self.scratch.topic = topic;
-        match flow {
-            // Routing may have closed the publisher too.
-            Flow::Next if self.connections.get(id).is_none() => Flow::Gone,
-            Flow::Next | Flow::Hold | Flow::Gone => flow,
-        }
+        flow
     }
 
     /// Puts the up topic of a connection into `topic`. It stays the same for as long as the connection lives, unless it has
@@ -251,12 +252,15 @@ impl Engine {
         Flow::Next
     }
 
-    /// Has the adapter write what was decided.
+    /// Has the adapter write what was decided. What was decided may have closed the connection.
     fn answer_device(&mut self, id: ConnectionId, speech: Speech, answer: Answer, actions: &mut Actions) {
+        if self.connections.get(id).is_none() {
+            return;
+        }
         let out = &mut self.scratch.answer;
         out.clear();
         self.adapters.of(speech).adapter.answer(speech.link, answer, out);
-        if out.is_empty() || self.connections.get(id).is_none() {
+        if out.is_empty() {
             return;
         }
         actions.send(id).buffer.extend_from_slice(out);

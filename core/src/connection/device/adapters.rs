@@ -5,8 +5,9 @@
 
 use super::up::UpTopic;
 use crate::ListenerId;
-use crate::settings::{Device, Protocol, Settings};
+use crate::settings::{AclDenyAction, Device, Protocol, Settings};
 use ringwire_codec::adapter::{Adapter, Blueprint, Link, Peer};
+use ringwire_codec::mqtt::QoS;
 use std::sync::Arc;
 
 /// What a connection speaks with.
@@ -28,9 +29,21 @@ pub(crate) struct Spoken {
     pub(crate) blueprint: Arc<dyn Blueprint>,
     pub(crate) adapter: Box<dyn Adapter>,
     pub(crate) up: UpTopic,
+    /// Nothing is said to data: it need not be asked.
+    pub(crate) is_quiet: bool,
+    /// What each publish needs of the listener's settings.
+    pub(crate) settings: Up,
     connections: usize,
     /// New connections get it.
     is_current: bool,
+}
+
+/// How what comes up is published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Up {
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) closes_on_deny: bool,
 }
 
 impl Spoken {
@@ -42,12 +55,19 @@ impl Spoken {
         }
     }
 
-    fn new(blueprint: &Arc<dyn Blueprint>, up_topic: &str) -> Self {
-        let up = UpTopic::parse(up_topic, &blueprint.fields());
+    fn new(blueprint: &Arc<dyn Blueprint>, device: &Device) -> Self {
+        let up = UpTopic::parse(&device.up_topic, &blueprint.fields());
+        let adapter = blueprint.adapter(up.wanted());
         Self {
             blueprint: blueprint.clone(),
-            adapter: blueprint.adapter(up.wanted()),
+            is_quiet: !adapter.answers_data(),
+            adapter,
             up,
+            settings: Up {
+                qos: device.up_qos,
+                retain: device.up_retain,
+                closes_on_deny: device.acl_deny_action == AclDenyAction::Disconnect,
+            },
             connections: 0,
             is_current: true,
         }
@@ -69,7 +89,7 @@ impl Adapters {
             current.push(match &listener.protocol {
                 Protocol::Mqtt(_) => None,
                 Protocol::Device(device) => {
-                    slots.push(Some(Spoken::new(&device.adapter, &device.up_topic)));
+                    slots.push(Some(Spoken::new(&device.adapter, device)));
                     Some(u16::try_from(slots.len() - 1).expect("fewer listeners than ports"))
                 }
             });
@@ -128,7 +148,7 @@ impl Adapters {
         if slot.as_ref().is_some_and(|spoken| spoken.connections == 0) {
             *slot = None;
         }
-        let newer = Spoken::new(blueprint, &device.up_topic);
+        let newer = Spoken::new(blueprint, device);
         let free = self.slots.iter().position(Option::is_none);
         let at = free.unwrap_or_else(|| {
             self.slots.push(None);

@@ -59,6 +59,8 @@ impl UpTopic {
             match piece {
                 Piece::Text(text) => placeholder::fill(text, names, out),
                 Piece::Field(at) => match values.get(*at) {
+                    // `$SYS`, `$delayed`, ... are the operator's to name.
+                    Some(value) if out.is_empty() && value.starts_with('$') => return false,
                     Some(value) if fits(value, allow_slash) => out.push_str(value),
                     Some(_) | None => return false,
                 },
@@ -116,6 +118,15 @@ mod tests {
         }
         assert_eq!(filled(["a/b", "", ""], true).as_deref(), Some("m/c/a/b/{no}/"));
         assert!(!up.fill(names, &[], false, &mut String::new()));
+        let first = UpTopic::parse("{kind}/%c", &fields);
+        for (value, is_fine) in [("$SYS", false), ("S$", true), ("", true)] {
+            let values = [value.to_owned()];
+            assert_eq!(
+                first.fill(names, &values, false, &mut String::new()),
+                is_fine,
+                "{value}"
+            );
+        }
         assert_eq!(names_in_braces("m/%c/{kind}/{no}/{"), ["kind", "no"]);
     }
 }
