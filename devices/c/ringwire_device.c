@@ -124,7 +124,6 @@ static rwd_result flush(rwd_client *client, uint32_t now) {
     }
     if (client->tx_start == client->tx_end) {
         client->tx_start = client->tx_end = 0;
-        client->is_queued = 0;
     } else if (!client->is_queued) {
         client->is_queued = 1;
         client->queued_at = now;
@@ -178,8 +177,7 @@ static rwd_result take_answer(rwd_client *client, const uint8_t *text, uint16_t 
     rwd_result answer = (rwd_result)answers[client->head & 0x0fu];
     if (answer == RWD_OK) set_state(client, RWD_ONLINE, now);
     if (config->on_answer != 0) config->on_answer(config->context, answer, text, size);
-    /* The callback may have given up. */
-    return is_connected(client) ? answer : RWD_OK;
+    return answer;
 }
 
 /* The next `size` bytes of `rx` are payload that goes to the caller now. */
@@ -285,7 +283,6 @@ static rwd_result poll_opening(rwd_client *client, uint32_t now) {
     int8_t opened = client->config->open(client->config->context);
     if (opened == RWD_IO_OPEN) {
         set_state(client, RWD_GREETING, now);
-        client->sent_at = client->received_at = now;
         append_connect(client);
         return RWD_OK;
     }
@@ -335,6 +332,7 @@ static rwd_result poll_connected(rwd_client *client, uint32_t now) {
     if (result == RWD_OK && is_connected(client)) result = flush(client, now);
     if (result == RWD_OK && is_connected(client)) result = late(client, now);
     if (client->state == RWD_CLOSING) return poll_closing(client, now);
+    /* A callback may have given up. */
     return result == RWD_OK || !is_connected(client) ? RWD_OK : lose(client, result, now);
 }
 

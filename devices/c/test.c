@@ -150,6 +150,7 @@ static void do_message(void *context, const uint8_t *bytes, uint16_t size, uint1
 
 static void do_answer(void *context, rwd_result answer, const uint8_t *text, uint16_t size) {
     struct script *s = context;
+    if (s->reaction == ABORT && answer != RWD_OK) rwd_abort(s->client);
     size_t shown = size < sizeof s->text - 1 ? size : sizeof s->text - 1;
     s->answer = answer;
     s->answers++;
@@ -228,6 +229,17 @@ static void begin_online(uint32_t tx_size, uint16_t rx_size) {
     polls(25);
     CHECK(rwd_current_state(&client) == RWD_ONLINE && script.answer == RWD_OK && script.answers == 1);
     script.out_size = 0;
+}
+
+/* After a loss: at once, and accepted. */
+static void come_back(void) {
+    script.is_in_closed = 0;
+    script.in_size = script.in_at = 0;
+    script.out_size = 0;
+    CHECK_RESULT(rwd_connect(&client, script.now), RWD_OK);
+    says(accepted, 23);
+    polls(3);
+    CHECK(rwd_current_state(&client) == RWD_ONLINE);
 }
 
 static void sent_is(const void *bytes, size_t size) {
@@ -400,6 +412,44 @@ static void a_large_publish_goes_out_in_parts(void) {
     CHECK(rwd_publish_part(&client, large, 4) == RWD_ERROR_ORDER);
     CHECK_RESULT(rwd_publish(&client, large, 4), RWD_ERROR_OFFLINE);
     CHECK_RESULT(rwd_publish_begin(&client, 4), RWD_ERROR_OFFLINE);
+    come_back();
+    CHECK_RESULT(rwd_publish(&client, large, 4), RWD_OK);
+}
+
+static void nothing_of_a_lost_connection_shows_on_the_next(void) {
+    begin_online(64, 8);
+    script.is_out_blocked = 1;
+    CHECK_RESULT(rwd_publish(&client, (const uint8_t *)"lost", 4), RWD_OK);
+    says("\x30\x00\x05" "ab", 5);
+    polls(1);
+    script.is_in_closed = 1;
+    CHECK_RESULT(poll_client(), RWD_LOST_CLOSED);
+    script.is_out_blocked = 0;
+    come_back();
+    CHECK(script.out_size == 10); /* CONNECT and nothing else */
+    says_message((const uint8_t *)"xyz", 3);
+    polls(1);
+    CHECK(script.down_size == 3 && memcmp(script.down, "xyz", 3) == 0);
+}
+
+static void a_frame_that_is_half_sent_has_no_ping_in_it(void) {
+    begin_online(64, 8);
+    config.timeout_ms = 1000000;
+    CHECK_RESULT(rwd_publish_begin(&client, 2), RWD_OK);
+    CHECK(rwd_publish_part(&client, (const uint8_t *)"a", 1) == 1);
+    polls(1);
+    sent_is("\x30\x00\x02" "a", 4);
+    CHECK_RESULT(poll_in(50000), RWD_OK);
+    CHECK(script.out_size == 0);
+    CHECK(rwd_publish_part(&client, (const uint8_t *)"b", 1) == 1);
+    polls(1);
+    sent_is("b\x40", 2); /* received nothing for as long */
+    /* Nor do they pile up behind a transport that takes nothing. */
+    script.is_out_blocked = 1;
+    CHECK_RESULT(rwd_publish(&client, (const uint8_t *)"c", 1), RWD_OK);
+    CHECK_RESULT(poll_in(50000), RWD_OK);
+    CHECK_RESULT(poll_in(50000), RWD_OK);
+    CHECK(rwd_unsent(&client) == 4);
 }
 
 static void garbage_from_the_broker_ends_the_connection(void) {
@@ -436,6 +486,13 @@ static void a_refusal_is_told_and_waits_the_longest(void) {
     script.random = 25000;
     CHECK_RESULT(poll_in(1), RWD_REFUSED_VERSION);
     CHECK(script.opens == 2 && rwd_next_ms(&client, script.now) == 50000);
+    /* Who gives up is left alone. */
+    begin(100, 10);
+    script.reaction = ABORT;
+    start();
+    says("\x21\x00\x02" "no", 5);
+    CHECK_RESULT(poll_client(), RWD_OK);
+    CHECK(rwd_current_state(&client) == RWD_OFF && script.closes == 1 && script.answer == RWD_REFUSED_CREDENTIALS);
     /* A text of any length is skipped when the device was accepted. */
     begin(100, 4);
     start();
@@ -479,6 +536,22 @@ static void waits_double_up_to_the_longest_and_begin_again_after_a_stable_time(v
     /* Who does not want to wait does not have to. */
     CHECK_RESULT(rwd_connect(&client, script.now), RWD_OK);
     CHECK(rwd_next_ms(&client, script.now) == 0);
+    CHECK_RESULT(poll_client(), RWD_LOST_CLOSED);
+    CHECK(rwd_next_ms(&client, script.now) == 1000);
+    /* Who begins anew does so with the shortest. */
+    CHECK_RESULT(rwd_disconnect(&client, script.now), RWD_OK);
+    CHECK_RESULT(rwd_connect(&client, script.now), RWD_OK);
+    CHECK_RESULT(poll_client(), RWD_LOST_CLOSED);
+    CHECK(rwd_next_ms(&client, script.now) == 500);
+    /* A broker that accepts the connection and never answers is not stable, however long it takes. */
+    begin(100, 8);
+    config.stable_ms = 1;
+    start();
+    polls(1);
+    CHECK_RESULT(poll_in(10000), RWD_LOST_NO_ANSWER);
+    CHECK_RESULT(poll_in(1000), RWD_OK);
+    CHECK_RESULT(poll_in(10000), RWD_LOST_NO_ANSWER);
+    CHECK(rwd_next_ms(&client, script.now) == 1000);
 }
 
 static void pings_keep_it_alive_and_find_what_is_dead(void) {
@@ -544,6 +617,20 @@ static void what_does_not_move_is_given_up(void) {
     CHECK_RESULT(rwd_publish(&client, (const uint8_t *)"x", 1), RWD_OK);
     CHECK_RESULT(poll_in(20000), RWD_OK); /* counts from when it was tried */
     CHECK(rwd_next_ms(&client, script.now) == 10000);
+    CHECK_RESULT(poll_in(9999), RWD_OK);
+    CHECK_RESULT(poll_in(1), RWD_LOST_STALLED);
+
+    /* A single byte is progress. */
+    begin_online(100, 8);
+    script.is_out_blocked = 1;
+    CHECK_RESULT(rwd_publish(&client, (const uint8_t *)"x", 1), RWD_OK);
+    polls(1);
+    script.is_out_blocked = 0;
+    script.out_step = 0;
+    script.toggles = 1;
+    CHECK_RESULT(poll_in(9999), RWD_OK);
+    CHECK(rwd_unsent(&client) == 2); /* one byte before and one after receiving */
+    script.is_out_blocked = 1;
     CHECK_RESULT(poll_in(9999), RWD_OK);
     CHECK_RESULT(poll_in(1), RWD_LOST_STALLED);
 }
@@ -616,12 +703,7 @@ static void disconnect_sends_what_waits_and_lets_the_broker_close(void) {
     CHECK_RESULT(rwd_disconnect(&client, script.now), RWD_ERROR_ORDER);
 
     /* And comes back when asked. */
-    script.is_in_closed = 0;
-    script.in_size = script.in_at = 0;
-    CHECK_RESULT(rwd_connect(&client, script.now), RWD_OK);
-    says(accepted, 23);
-    polls(3);
-    CHECK(rwd_current_state(&client) == RWD_ONLINE);
+    come_back();
 
     /* A broker that does not close is not waited for longer than this. */
     CHECK_RESULT(rwd_disconnect(&client, script.now), RWD_OK);
@@ -757,6 +839,8 @@ int main(int count, char **arguments) {
     one_poll_ends_even_if_the_broker_never_stops_sending();
     sends_go_on_after_none_and_after_single_bytes();
     a_large_publish_goes_out_in_parts();
+    nothing_of_a_lost_connection_shows_on_the_next();
+    a_frame_that_is_half_sent_has_no_ping_in_it();
     garbage_from_the_broker_ends_the_connection();
     a_refusal_is_told_and_waits_the_longest();
     waits_double_up_to_the_longest_and_begin_again_after_a_stable_time();
