@@ -16,6 +16,7 @@ mod client;
 #[allow(dead_code)]
 mod device;
 
+mod adapters;
 mod c;
 mod claims;
 mod console;
