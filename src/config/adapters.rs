@@ -3,7 +3,7 @@
 //! A description is read when the configuration is, so that `ringwire check` finds its mistakes too: each file becomes one
 //! more source, behind those that were given.
 
-use super::form::{Form, Path as PathForm, Text, Value, Wrong};
+use super::form::{Checked, Flag, Form, Path as PathForm, Text, Value, Word, Wrong, number, seconds, size};
 use super::mistake::{Mistake, Place};
 use super::number::Number;
 use super::section::{Key, Section, section};
@@ -13,8 +13,10 @@ use super::{Config, Spoken};
 use crate::adapter::catalogue::{self, Known};
 use crate::adapter::describe;
 use crate::adapter::module::{self, Settings as Limits};
+use ringwire_codec::adapter::jt808::{Jt808, TextEncoding};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a table may say: one of these.
 pub const KINDS: [&str; 3] = ["file", "module", "builtin"];
@@ -29,6 +31,8 @@ pub struct Adapter {
     pub builtin: Option<String>,
     /// Of a module.
     pub limits: Limits,
+    /// For `builtin = "jt808"` alone.
+    pub jt808: Jt808,
     /// What it names; `None` until it is read, and when that failed.
     pub known: Option<Known>,
 }
@@ -40,7 +44,65 @@ section!(Adapter {
     deadline => limits.deadline_ms: Number::time(1_000, 1..=10_000), "Of a module: CPU time of one call; a longer one ends its connection.";
     frame_max => limits.frame_bytes_max: Number::size(256..=16 << 20), "Of a module: the largest frame that it is shown.";
     builtin => builtin: Named(Text), "Instead of a file: what is built in or shipped; `ringwire adapter list` names it.";
+    register => jt808.register: Flag,
+        "jt808: takes registrations (0x0100). false: they are answered with \"no such terminal\".";
+    auth_code => jt808.auth_code: Checked(Text, code),
+        "jt808: the authentication code that a registration is answered with; %c in it is the phone number.";
+    check_auth_code => jt808.check_auth_code: Flag,
+        "jt808: a terminal with another code (0x0102) is refused. false: the code is only the password that users have.";
+    implicit_login => jt808.implicit_login: Flag,
+        "jt808: the first frame of any kind lets a terminal in, without a code.";
+    keepalive => jt808.keepalive_s: seconds(0..=65_535),
+        "jt808: how often a terminal has to send something. 0: as the listener's default_keepalive.";
+    window => jt808.window: number(0..=1_024),
+        "jt808: messages on their way that are not acknowledged. 0: none is waited for, none is sent again.";
+    string_encoding => jt808.text: ENCODING, "jt808: characters in a terminal's texts; JSON has UTF-8 always.";
+    package_size => jt808.package_bytes: size(16..=1_023),
+        "jt808: body of one frame to a terminal; what is longer goes in packages.";
+    max_down_size => jt808.down_bytes_max: size(1..=16_777_216), "jt808: body of one message to a terminal.";
+    max_unfinished_size => jt808.unfinished_bytes_max: size(1_024..=67_108_864),
+        "jt808: long messages in packages that are kept for a connection until they are whole; the oldest gives way.";
+    max_unfinished => jt808.unfinished_messages_max: number(1..=64), "jt808: how many of them.";
+    answer_packages => jt808.answer_packages: Flag,
+        "jt808: each package of a long message gets its general answer, and missing ones are asked for (0x8003).";
+    close_on_bad_frame => jt808.close_on_bad_frame: Flag,
+        "jt808: a frame that cannot be read closes. false: it is left out, counted, and noted once.";
 });
+
+const ENCODING: Word<TextEncoding> =
+    Word(&[("\"gbk\"", TextEncoding::Gbk), ("\"utf8\"", TextEncoding::Utf8)]);
+
+/// What fits the answer to a registration, with a phone number of 20 digits for each `%c`.
+fn code(text: &str) -> Result<(), String> {
+    let bytes = text.replace("%c", &"0".repeat(20)).len();
+    match bytes <= 255 {
+        true => Ok(()),
+        false => Err(format!("{bytes} bytes, and a code has up to 255")),
+    }
+}
+
+/// Gives a protocol that is built in the keys of its table. Only JT/T 808 has some.
+fn with_keys(known: Known, table: &Adapter, path: &str, walk: &Walk<'_>) -> Result<Known, Vec<Mistake>> {
+    if table.builtin.as_deref() == Some("jt808") {
+        let blueprint = Arc::new(table.jt808.clone());
+        return Ok(Known { blueprint, ..known });
+    }
+    let is_other = |key: &Key| !KINDS.contains(&key.name) && !LIMITS.contains(&key.name);
+    let others = table.keys().into_iter().filter(is_other);
+    let written =
+        others.filter_map(|key| Some((key.name, walk.places.get(&format!("{path}.{}", key.name))?)));
+    let mistakes: Vec<_> = written
+        .map(|(key, at)| {
+            let title = format!("`{key}` is no key of adapter `{}`", known.name);
+            Mistake::between(Some(at), title, "only builtin = \"jt808\" has it")
+        })
+        .collect();
+    if mistakes.is_empty() {
+        Ok(known)
+    } else {
+        Err(mistakes)
+    }
+}
 
 /// A key that need not be there.
 struct Named<F>(F);
@@ -110,6 +172,7 @@ pub fn read(walk: &mut Walk<'_>, sources: &[Source], named: &mut Vec<Source>) {
                 )
             }));
         }
+        let found = found.and_then(|known| with_keys(known, &table, &path, walk));
         match found {
             Ok(known) => {
                 let known = Some(Known {

@@ -381,3 +381,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn keys_of_jt808_are_its_own() {
+    let listener = "[listener.trucks]\ntype = 'adapter'\nadapter = 'trucks'\n";
+    let config = good(&[file(&format!(
+        "[adapter.trucks]\nbuiltin = 'jt808'\nwindow = 3\nstring_encoding = 'utf8'\nkeepalive = '90s'\n{listener}"
+    ))]);
+    let known = config.adapters["trucks"].known.clone().expect("it is built in");
+    let settings = format!("{:?}", known.blueprint);
+    for part in ["window: 3", "text: Utf8", "keepalive_s: 90", "register: true"] {
+        assert!(settings.contains(part), "{part}: {settings}");
+    }
+    let mistakes = bad(&[file(&format!(
+        "[adapter.trucks]\nbuiltin = 'gt06'\nwindow = 3\n{listener}"
+    ))]);
+    assert!(
+        mistakes[0].contains("`window` is no key of adapter"),
+        "{mistakes:?}"
+    );
+    let long = "c".repeat(256);
+    let mistakes = bad(&[file(&format!(
+        "[adapter.trucks]\nbuiltin = 'jt808'\nauth_code = '{long}'\n{listener}"
+    ))]);
+    assert!(mistakes[0].contains("adapter.trucks.auth_code"), "{mistakes:?}");
+}
