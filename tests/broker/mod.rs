@@ -86,6 +86,11 @@ impl Broker {
         self.bound("=emqtcp://")
     }
 
+    /// Where a listener of type `adapter` is.
+    pub fn adapter(&self) -> SocketAddr {
+        self.bound("=adapter://")
+    }
+
     /// Where the admin endpoint answers.
     pub fn admin(&self) -> SocketAddr {
         self.bound("admin=http://")
