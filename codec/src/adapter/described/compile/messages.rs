@@ -187,8 +187,11 @@ impl Compiler<'_> {
         let client_id = match &identity.client_id {
             ClientId::Frame(template) => {
                 let path = format!("{path}.client_id");
+                let before = self.flaws.len();
                 let pieces = self.template(template, &path, names, Use::Identity);
-                if !pieces.iter().any(|piece| matches!(piece, Piece::Value(..))) {
+                // A field that does not exist was said already.
+                if self.flaws.len() == before && !pieces.iter().any(|piece| matches!(piece, Piece::Value(..)))
+                {
                     self.flaw(
                         path,
                         "every device would have the same client id: name a field, such as `{imei}`",
