@@ -256,6 +256,11 @@ impl ModuleAdapter {
 impl Adapter for ModuleAdapter {
     fn open(&mut self, peer: Peer<'_>) -> Link {
         let link = self.slots.open();
+        let is_silent = |instance: &Instance| !instance.has_open();
+        if self.instance.as_ref().is_some_and(is_silent) {
+            // Nothing to tell: whose state is loaded keeps its place until the first frame of this one.
+            return Link(link);
+        }
         let opened = self.load(link).and_then(|instance| {
             if !instance.has_open() {
                 return Ok(());
