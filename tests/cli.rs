@@ -98,6 +98,23 @@ fn a_good_configuration_is_one_line_and_exit_code_0() {
     assert_eq!(ended.stdout.lines().count(), 1);
 }
 
+/// `cargo test --no-default-features --test cli`
+#[cfg(not(feature = "wasm"))]
+#[test]
+fn a_module_is_refused_with_the_feature_that_it_needs() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        "[adapter.x]\nmodule = \"x.wasm\"\nmemory_max = \"1MiB\"\n",
+    )
+    .unwrap();
+    let ended = run(ringwire().args(["check", "-c"]).arg(file.path()));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    for words in ["module = \"x.wasm\"", "the cargo feature `wasm`"] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn the_example_is_a_configuration() {
     let file = tempfile::NamedTempFile::new().unwrap();

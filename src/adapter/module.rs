@@ -42,5 +42,4 @@ pub struct Settings {
     pub memory_bytes_max: usize,
     pub deadline_ms: u32,
     pub frame_bytes_max: usize,
-    pub log_lines_max: u32,
 }

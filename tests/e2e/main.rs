@@ -19,4 +19,5 @@ mod mqtt;
 mod placement;
 mod private;
 mod process;
+#[cfg(feature = "wasm")]
 mod wasm;
