@@ -34,6 +34,25 @@ fn the_vectors_of_every_shipped_description_hold() {
     }
 }
 
+#[cfg(feature = "wasm")]
+#[test]
+fn the_vectors_of_the_samples_in_webassembly_hold() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("wasm/samples");
+    let folder = tempfile::tempdir().unwrap();
+    let pager = wat::parse_file(samples.join("pager.wat")).expect("it assembles");
+    std::fs::write(folder.path().join("pager.wasm"), pager).unwrap();
+    let tracker = std::fs::read(samples.join("tracker.wasm")).unwrap();
+    std::fs::write(folder.path().join("tracker.wasm"), tracker).unwrap();
+    for name in ["pager", "tracker"] {
+        let text = std::fs::read_to_string(samples.join(format!("{name}.vectors.toml"))).unwrap();
+        let file = folder.path().join(format!("{name}.vectors.toml"));
+        std::fs::write(&file, text).unwrap();
+        let (code, stdout, stderr) = run(adapter(&["test", file.to_str().unwrap()]));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+        assert!(stdout.contains(&format!("ok: {name} with ")), "{stdout}");
+    }
+}
+
 #[test]
 fn the_list_has_what_is_built_in_and_what_is_shipped_with_its_fields() {
     let (code, stdout, stderr) = run(adapter(&["list"]));
