@@ -281,17 +281,22 @@ impl Instance {
             u32::from(parcel.again),
         );
         let store = &mut self.store;
-        let says = writing(store, out, |store| {
-            run(store, Call::Deliver, |store| deliver.call(store, message))
-        })?;
-        match says {
-            0 => Ok(Some(Tail::Nothing)),
-            1 => Ok(Some(Tail::Payload)),
-            2 => Ok(Some(Tail::Settled)),
-            _ => Err(format!(
-                "ringwire_deliver says {says}: 0 is all written, 1 the payload follows, 2 it is not acknowledged"
-            )),
-        }
+        writing(store, out, |store| {
+            let says = run(store, Call::Deliver, |store| deliver.call(store, message))?;
+            tail(says).map(Some)
+        })
+    }
+}
+
+/// What `ringwire_deliver` says about the bytes that it wrote.
+fn tail(says: i32) -> Result<Tail, Failure> {
+    match says {
+        0 => Ok(Tail::Nothing),
+        1 => Ok(Tail::Payload),
+        2 => Ok(Tail::Settled),
+        _ => Err(format!(
+            "ringwire_deliver says {says}: 0 is all written, 1 the payload follows, 2 it is not acknowledged"
+        )),
     }
 }
 

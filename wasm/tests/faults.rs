@@ -267,3 +267,23 @@ fn an_instance_can_be_lost_a_thousand_times() {
         Ok(Read::Event { .. })
     ));
 }
+
+#[test]
+fn a_delivery_with_an_unknown_end_leaves_no_bytes() {
+    let module = module(
+        r#"(import "ringwire" "write" (func $write (param i32 i32)))
+        (func (export "ringwire_read") (param i32 i32) (result i32) (i32.const 0))
+        (func (export "ringwire_deliver") (param i32 i32 i32 i32 i32 i32) (result i32)
+          (call $write (i32.const 0) (i32.const 4)) (i32.const 7))"#,
+    )
+    .expect("it loads");
+    let mut adapter = adapter(&module);
+    let link = open(&mut *adapter);
+    let mut out = b"before".to_vec();
+    let failed = adapter.deliver(link, &down(b"x"), &mut out);
+    assert!(
+        matches!(&failed, Err(Undeliverable::Failed(what)) if what.contains("ringwire_deliver says 7")),
+        "{failed:?}"
+    );
+    assert_eq!(out, b"before");
+}
