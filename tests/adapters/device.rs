@@ -257,3 +257,60 @@ async fn two_listeners_of_one_adapter_publish_on_topics_of_their_own() {
     let again = http::post(broker.admin(), "/api/v5/adapters/wialon/reload", &Json::Null);
     assert_eq!(again.status, 200, "{}", again.body);
 }
+
+/// A device's line and the answer to it.
+async fn asked(device: &mut TcpStream, line: &str) -> String {
+    device.write_all(line.as_bytes()).await.expect("taken");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\n") {
+        let byte = tokio::time::timeout(PATIENCE, device.read_u8()).await;
+        answer.push(byte.expect("in time").expect("an answer"));
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn a_description_that_changed_is_spoken_to_new_connections_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = format!("{}/adapters/wialon.toml", env!("CARGO_MANIFEST_DIR"));
+    let older = std::fs::read_to_string(shipped).expect("the description");
+    let file = folder.path().join("lines.toml");
+    std::fs::write(&file, &older).expect("written");
+    let config = folder.path().join("ringwire.toml");
+    let text = "[adapter.lines]\nfile = \"lines.toml\"\n\
+                [listener.lines]\ntype = \"adapter\"\nadapter = \"lines\"\nbind = \"127.0.0.1:0\"\n\
+                up_topic = \"lines/%c/{adc}\"\n";
+    std::fs::write(&config, text).expect("written");
+    let broker = Broker::start_with(2, &["-c", config.to_str().expect("a path")]);
+    let reload = || http::post(broker.admin(), "/api/v5/adapters/lines/reload", &Json::Null);
+    let open = || TcpStream::connect(bound(&broker, "lines"));
+    let mut first = open().await.expect("a listener");
+    assert_eq!(asked(&mut first, "#L#1;NA\r\n").await, "#AL#1\r\n");
+
+    // What is wrong, and what does not fit the listener's up topic, changes nothing.
+    let misfit = older.replace("name = \"adc\"", "name = \"volts\"");
+    for (wrong, words) in [("name = 5\n", "name"), (misfit.as_str(), "it has no field `adc`")] {
+        std::fs::write(&file, wrong).expect("written");
+        let refused = reload();
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(refused.body.contains(words), "{}", refused.body);
+    }
+    let newer = older.replace("answer = \"#AP#\"", "answer = \"#AQ#\"");
+    assert_ne!(newer, older);
+    let mut second = open().await.expect("a listener");
+    assert_eq!(asked(&mut second, "#L#2;NA\r\n").await, "#AL#1\r\n");
+    std::fs::write(&file, newer).expect("written");
+    let reloaded = reload();
+    assert_eq!(reloaded.status, 200, "{}", reloaded.body);
+    let mut third = open().await.expect("a listener");
+    assert_eq!(asked(&mut third, "#L#3;NA\r\n").await, "#AL#1\r\n");
+    for _ in 0..2 {
+        for (device, answer) in [
+            (&mut first, "#AP#\r\n"),
+            (&mut second, "#AP#\r\n"),
+            (&mut third, "#AQ#\r\n"),
+        ] {
+            assert_eq!(asked(device, "#P#\r\n").await, answer);
+        }
+    }
+}
