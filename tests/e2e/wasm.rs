@@ -45,8 +45,8 @@ struct Device(TcpStream);
 
 impl Device {
     async fn open(broker: &Broker) -> Self {
-        let words = broker.ready().split_whitespace();
-        let word = words.filter(|word| word.starts_with("boxes=")).next_back();
+        let mut words = broker.ready().split_whitespace();
+        let word = words.rfind(|word| word.starts_with("boxes="));
         let address = word.and_then(|word| word.rsplit("://").next()?.parse::<SocketAddr>().ok());
         let address = address.unwrap_or_else(|| panic!("no boxes in: {}", broker.ready()));
         Self(TcpStream::connect(address).await.expect("the listener accepts"))

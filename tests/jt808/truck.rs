@@ -27,7 +27,7 @@ impl Truck {
             false => Frame::new(0, 0, b""),
         };
         let last = template.phone.last_mut().expect("a phone number");
-        *last = n / 10 << 4 | n % 10;
+        *last = ((n / 10) << 4) | (n % 10);
         let inbox = Vec::new();
         let serial = 65_530;
         Self {

@@ -2,6 +2,7 @@
 //!
 //! `i ID` identifies, `c ID` connects, `d VALUE PAYLOAD` is data, `h` a heartbeat, `a N` acknowledges, `x` closes, `? ...` is
 //! left out, `! ...` cannot be read, `n` is nothing, `over` uses more than there is, `spin` reports heartbeats without end.
+#![allow(clippy::unwrap_used)]
 
 use ringwire_codec::adapter::*;
 
