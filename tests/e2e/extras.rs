@@ -52,7 +52,12 @@ async fn a_delayed_publish_is_acknowledged_at_once_and_comes_later_to_either_sha
         assert_eq!((messages[0].text(), messages[1].text()), ("at once", "waited"));
         assert_eq!(messages[1].topic, "later/a");
     }
-    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    // A shard counts in whole milliseconds, so a second may be short by the rest of one at either end.
+    assert!(
+        began.elapsed() >= Duration::from_millis(998),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(http::metric(broker.admin(), "ringwire_delayed_count", &[]), 0.0);
 }
 

@@ -211,7 +211,8 @@ async fn silence_ends_at_its_deadline_and_is_counted_by_its_reason() {
         device.rest().await;
         let after = started.elapsed();
         assert!(
-            after >= Duration::from_millis(after_ms),
+            // In whole milliseconds of the shard, so the rest of one at either end may be missing.
+            after >= Duration::from_millis(after_ms - 2),
             "{reason} after {after:?}"
         );
     }
