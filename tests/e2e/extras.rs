@@ -177,7 +177,8 @@ async fn a_ban_closes_both_protocols_keeps_them_out_and_is_lifted() {
         "ringwire_connections_closed",
         &["reason=\"banned\""],
     );
-    assert_eq!(banned, 5.0);
+    // Those that `connack` let in and left may still be there when their address is banned.
+    assert!((5.0..=7.0).contains(&banned), "{banned}");
 }
 
 #[tokio::test]
