@@ -10,6 +10,7 @@
 pub mod described;
 pub mod emq;
 pub mod jt808;
+pub mod links;
 
 use std::borrow::Cow;
 use std::fmt::Debug;

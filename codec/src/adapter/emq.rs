@@ -3,6 +3,7 @@
 //! Frames are `crate::private`'s. Nothing is known of a connection but whether it was let in, so a link is that and the
 //! adapter keeps no table of them.
 
+use super::links::Links;
 use super::{
     Adapter, Answer, Blueprint, Connect, Down, Event, Kind, Link, Peer, Publish, Read, Scratch, Tail,
     Undeliverable, Unreadable,
@@ -45,8 +46,7 @@ impl Blueprint for EmqTcp {
     fn adapter(&self, _wanted: &[String]) -> Box<dyn Adapter> {
         Box::new(Emq {
             settings: *self,
-            greeted: Vec::new(),
-            free: Vec::new(),
+            greeted: Links::default(),
         })
     }
 }
@@ -56,28 +56,22 @@ impl Blueprint for EmqTcp {
 struct Emq {
     settings: EmqTcp,
     /// By link: a CONNECT was accepted.
-    greeted: Vec<bool>,
-    free: Vec<u32>,
+    greeted: Links<bool>,
 }
 
 impl Emq {
     fn is_greeted(&self, link: Link) -> bool {
-        self.greeted[link.0 as usize]
+        self.greeted[link]
     }
 }
 
 impl Adapter for Emq {
     fn open(&mut self, _peer: Peer<'_>) -> Link {
-        if let Some(free) = self.free.pop() {
-            self.greeted[free as usize] = false;
-            return Link(free);
-        }
-        self.greeted.push(false);
-        Link(u32::try_from(self.greeted.len() - 1).expect("fewer connections than links"))
+        self.greeted.open(false)
     }
 
     fn close(&mut self, link: Link) {
-        self.free.push(link.0);
+        self.greeted.close(link);
     }
 
     fn read<'a>(
@@ -135,7 +129,7 @@ impl Adapter for Emq {
     fn answer(&mut self, link: Link, answer: Answer, out: &mut Vec<u8>) {
         let frame = match answer {
             Answer::Accepted => {
-                self.greeted[link.0 as usize] = true;
+                self.greeted[link] = true;
                 conn_ack(ConnAckCode::Accepted, "Connect Successfully")
             }
             Answer::Refused(refusal) => conn_ack(ConnAckCode::AuthenticationFailed, refusal.text),

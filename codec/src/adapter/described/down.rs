@@ -38,7 +38,7 @@ impl Running {
                 "the payload is none of the described commands".into(),
             ));
         };
-        let connection = &mut self.connections[link.0 as usize];
+        let connection = &mut self.connections[link];
         let before = connection
             .sent
             .iter()

@@ -40,7 +40,7 @@ impl Running {
             work,
             ..
         } = self;
-        let connection = &mut connections[link.0 as usize];
+        let connection = &mut connections[link];
         if input.is_empty() {
             return Ok(Read::Incomplete);
         }

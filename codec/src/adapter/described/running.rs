@@ -4,8 +4,9 @@ use super::explain::Trace;
 use super::plan::{Field, Message, Plan, Reply, Role};
 use super::render::{Values, render};
 use super::walk::Span;
+use crate::adapter::links::Links;
 use crate::adapter::{Adapter, Answer, Down, Link, Peer, Read, Scratch, Tail, Undeliverable, Unreadable};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Bytes that a connection keeps for an answer when it waits for none.
@@ -17,8 +18,7 @@ pub(super) struct Running {
     pub plan: Arc<Plan>,
     /// By message, by field that the up topic wants: where it is. `None`: the message does not have it, or it is its name.
     pub wanted: Vec<Vec<Wanted>>,
-    pub connections: Vec<Connection>,
-    free: Vec<u32>,
+    pub connections: Links<Connection>,
     pub work: Work,
 }
 
@@ -140,15 +140,14 @@ impl Running {
         Self {
             plan,
             wanted,
-            connections: Vec::new(),
-            free: Vec::new(),
+            connections: Links::default(),
             work: Work::default(),
         }
     }
 
     /// What is told after a decision; what changes with it.
     fn decide(&mut self, link: Link, answer: Answer) -> Option<(usize, bool)> {
-        let connection = &mut self.connections[link.0 as usize];
+        let connection = &mut self.connections[link];
         let index = usize::from(connection.last?);
         let message = &self.plan.messages[index];
         let is_login = matches!(message.role, Role::Login(_));
@@ -179,18 +178,12 @@ impl Running {
 
 impl Adapter for Running {
     fn open(&mut self, peer: Peer<'_>) -> Link {
-        let connection = Connection::new(peer.address.ip(), peer.certificate);
-        if let Some(free) = self.free.pop() {
-            self.connections[free as usize] = connection;
-            return Link(free);
-        }
-        self.connections.push(connection);
-        Link(u32::try_from(self.connections.len() - 1).expect("fewer connections than links"))
+        self.connections
+            .open(Connection::new(peer.address.ip(), peer.certificate))
     }
 
     fn close(&mut self, link: Link) {
-        self.connections[link.0 as usize] = Connection::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), None);
-        self.free.push(link.0);
+        self.connections.close(link);
     }
 
     fn read<'a>(
@@ -222,7 +215,7 @@ impl Adapter for Running {
             &message.refusal
         };
         if let Some(reply) = reply {
-            let connection = &mut self.connections[link.0 as usize];
+            let connection = &mut self.connections[link];
             write(
                 &self.plan,
                 (message, reply),
@@ -231,7 +224,7 @@ impl Adapter for Running {
                 out,
             );
         }
-        let connection = &mut self.connections[link.0 as usize];
+        let connection = &mut self.connections[link];
         if connection.held.capacity() > KEPT_BYTES {
             connection.held = Vec::new();
         }

@@ -9,6 +9,7 @@ use super::messages::{self, Acknowledged};
 use super::packages::{Added, Room};
 use super::session::{Pending, Purpose, Sending, Session, Stage};
 use super::{Field, Jt808, down, phone_number, text, up};
+use crate::adapter::links::Links;
 use crate::adapter::{
     Adapter, Answer, Connect, Down, Event, Kind, Link, Peer, Publish, Read, Scratch, Tail, Undeliverable,
     Unreadable,
@@ -20,8 +21,7 @@ pub(super) struct Shard {
     settings: Jt808,
     wanted: Vec<Field>,
     /// By link.
-    sessions: Vec<Session>,
-    free: Vec<u32>,
+    sessions: Links<Session>,
     /// The content of the frame at hand, where it had escapes.
     unescaped: Vec<u8>,
     /// The body of a long message from or for a device.
@@ -33,16 +33,11 @@ const BUFFER_BYTES_KEPT: usize = 64 << 10;
 
 impl Adapter for Shard {
     fn open(&mut self, _peer: Peer<'_>) -> Link {
-        if let Some(free) = self.free.pop() {
-            return Link(free);
-        }
-        self.sessions.push(Session::default());
-        Link(u32::try_from(self.sessions.len() - 1).expect("fewer connections than links"))
+        self.sessions.open(Session::default())
     }
 
     fn close(&mut self, link: Link) {
-        self.sessions[link.0 as usize] = Session::default();
-        self.free.push(link.0);
+        self.sessions.close(link);
     }
 
     fn read<'a>(
@@ -76,7 +71,7 @@ impl Adapter for Shard {
     }
 
     fn answer(&mut self, link: Link, answer: Answer, out: &mut Vec<u8>) {
-        let session = &mut self.sessions[link.0 as usize];
+        let session = &mut self.sessions[link];
         let Some(pending) = session.pending.take() else {
             return;
         };
@@ -156,8 +151,7 @@ impl Shard {
         Self {
             settings,
             wanted,
-            sessions: Vec::new(),
-            free: Vec::new(),
+            sessions: Links::default(),
             unescaped: Vec::new(),
             body: Vec::new(),
         }
@@ -190,7 +184,7 @@ impl Shard {
             );
             return Err(Unreadable::new(Kind::Illegal, what, 3));
         }
-        let session = &mut self.sessions[link.0 as usize];
+        let session = &mut self.sessions[link];
         if session.stage != Stage::New && session.party.phone != header.party.phone {
             let what = format!(
                 "a frame of {} on the connection of another device",
@@ -256,7 +250,7 @@ impl Shard {
             }
             _ if self.settings.implicit_login => {
                 let purpose = Purpose::Silent;
-                self.sessions[link.0 as usize].pending = Some(Pending {
+                self.sessions[link].pending = Some(Pending {
                     header: *header,
                     purpose,
                 });
@@ -303,7 +297,7 @@ impl Shard {
             }
             false => body.push(NO_SUCH_TERMINAL),
         }
-        self.sessions[link.0 as usize].tell(header.party, 0x8100, &body, out);
+        self.sessions[link].tell(header.party, 0x8100, &body, out);
     }
 
     /// A package of a long message: answered first, then kept, then published when it was the last that was missing.
@@ -319,7 +313,7 @@ impl Shard {
             bytes_max: self.settings.unfinished_bytes_max,
             messages_max: self.settings.unfinished_messages_max,
         };
-        let session = &mut self.sessions[link.0 as usize];
+        let session = &mut self.sessions[link];
         if self.settings.answer_packages && !session.package_answered {
             let purpose = Purpose::Package;
             session.pending = Some(Pending {
@@ -371,7 +365,7 @@ impl Shard {
         scratch: &'a mut Scratch,
     ) -> Read<'a> {
         let header = &frame.header;
-        let session = &mut self.sessions[link.0 as usize];
+        let session = &mut self.sessions[link];
         if let Some(number) = session.acknowledges(header.id, frame.body) {
             session.was_asked = true;
             return Read::Event {
@@ -407,7 +401,7 @@ impl Shard {
 
     /// Answers a heartbeat, or a package of a long message.
     fn alive(&mut self, link: Link, pending: &Pending, out: &mut Vec<u8>) {
-        let session = &mut self.sessions[link.0 as usize];
+        let session = &mut self.sessions[link];
         let header = &pending.header;
         session.answer(header, SUCCESS, out);
         let Some(package) = header.package.filter(|_| pending.purpose == Purpose::Package) else {
@@ -436,7 +430,7 @@ impl Shard {
         body: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<Tail, Undeliverable> {
-        let session = &mut self.sessions[link.0 as usize];
+        let session = &mut self.sessions[link];
         let limit = self.settings.down_bytes_max;
         // Base64 takes a third more, escapes in JSON up to six times: what is over that is too large whatever it says.
         let payload_max = 8 * limit + BUFFER_BYTES_KEPT;
