@@ -14,7 +14,7 @@ mod client;
 mod terminal;
 mod truck;
 
-use broker::{Broker, http};
+use broker::{Broker, PATIENCE, http};
 use client::{Client, Version};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -197,6 +197,15 @@ async fn a_second_connection_takes_over_and_an_operator_kicks() {
     }
 }
 
+/// Waits until the broker has said something: its log is written by a thread of its own.
+async fn logged(broker: &Broker, text: &str) {
+    let began = std::time::Instant::now();
+    while !broker.log().contains(text) {
+        assert!(began.elapsed() < PATIENCE, "no {text:?} in {}", broker.log());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn what_a_terminal_does_wrong_is_counted_and_said() {
     let broker = start(&["check_auth_code=true", "auth_code=k%c"], &[]);
@@ -217,7 +226,7 @@ async fn what_a_terminal_does_wrong_is_counted_and_said() {
     assert_eq!(truck.ask(0x0002, b"").await.id, 0x8001, "the connection stays");
     let left_out = http::metric(broker.admin(), "ringwire_packets_frame_unreadable", &[]);
     assert!(left_out >= 2.0, "{left_out}");
-    assert!(broker.log().contains("the check byte is"), "{}", broker.log());
+    logged(&broker, "the check byte is").await;
 
     tell(&watcher, &truck, 0x8300, &json!({"flag": 300})).await;
     truck.send(0x0200, &position()).await;
