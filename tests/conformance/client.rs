@@ -219,6 +219,8 @@ impl Client {
                 self.pending.extend_from_slice(&buffer[..size]);
                 Some(true)
             }
+            // A stopped machine that goes on interrupts a read with a timeout: nothing came, and nobody is late for it.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(until),
             Err(error) if ended(error.kind()) => Some(false),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
             Err(error) => panic!("cannot receive: {error}"),

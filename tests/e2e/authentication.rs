@@ -154,6 +154,7 @@ impl Client {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Said::End,
                 Ok(count) => self.bytes.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Said::End,
                 Err(error) => panic!("{error} after {:02x?}", self.bytes),
             }

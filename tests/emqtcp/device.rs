@@ -91,6 +91,7 @@ impl Device {
             match self.stream.read(&mut got[filled..]) {
                 Ok(0) => break,
                 Ok(size) => filled += size,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if ended(error.kind()) => break,
                 Err(error) => panic!("{error}, waiting for {}", brief(wanted)),
             }
@@ -184,6 +185,7 @@ impl Device {
         while sent < bytes.len() {
             match self.stream.write(&bytes[sent..]) {
                 Ok(size) => sent += size,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
                 Err(error) => panic!("cannot send: {error}"),
             }

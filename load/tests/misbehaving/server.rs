@@ -5,7 +5,7 @@ use ringwire_codec::mqtt::{
     Ack, ConnAck, Decoded, Packet, PacketId, Properties, Publish, QoS, ReasonCode, SubAck, Version, decode,
 };
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -113,8 +113,9 @@ impl Connection {
         let mut buffer = [0; 4_096];
         loop {
             let count = match self.socket.read(&mut buffer) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => count,
+                Ok(count) if count > 0 => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Ok(_) | Err(_) => break,
             };
             input.extend_from_slice(&buffer[..count]);
             let mut taken = 0;

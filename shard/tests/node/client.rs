@@ -192,6 +192,14 @@ impl Client {
         byte[0]
     }
 
+    /// Something has arrived; it stays unread.
+    pub fn wait_for_bytes(&self) {
+        // A stopped machine that goes on interrupts what has a timeout.
+        while let Err(error) = self.socket.peek(&mut [0]) {
+            assert_eq!(error.kind(), ErrorKind::Interrupted, "bytes were expected: {error}");
+        }
+    }
+
     /// The server has closed: whatever was left is read, and then there is no more.
     pub fn expect_end(&mut self) {
         let mut rest = [0; 4_096];
@@ -199,6 +207,7 @@ impl Client {
             match self.socket.read(&mut rest) {
                 Ok(0) => return,
                 Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
                 Err(error) => panic!("an end was expected: {error}"),
             }

@@ -212,7 +212,7 @@ fn slots_are_used_again_and_no_descriptor_is_left() {
             _ => {
                 // Unread bytes make a close a reset.
                 client.send(&[0xC0, 0]);
-                client.socket.peek(&mut [0]).unwrap();
+                client.wait_for_bytes();
                 resets += 1;
             }
         }
