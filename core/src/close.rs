@@ -94,6 +94,7 @@ impl Engine {
             self.adapters.close(speech);
         }
         self.forget_unacknowledged(id);
+        self.crossings.remove(&id);
         self.disarm(connection.deferred.as_ref().and_then(|deferred| deferred.timer));
         self.abandon(id, connection.authentication.as_deref(), actions);
         self.on_listener[connection.listener.index()] -= 1;

@@ -85,6 +85,8 @@ pub(crate) mod held {
     pub(crate) const SLOW: u8 = 8;
     /// It subscribes to a group whose home was asked.
     pub(crate) const JOIN: u8 = 16;
+    /// A device has sent other shards much that they have not confirmed.
+    pub(crate) const CROSSING: u8 = 32;
 }
 
 /// Whether the next packet of a connection may be handled.

@@ -6,6 +6,7 @@
 use crate::auto_subscribe::AutoSubscription;
 use crate::bans::Bans;
 use crate::connection::device::adapters::Adapters;
+use crate::connection::device::crossing::Crossing;
 use crate::connection::device::down::Unacknowledged;
 use crate::connection::{Connections, held};
 use crate::delayed::Delayed;
@@ -42,6 +43,8 @@ pub struct Engine {
     pub(crate) adapters: Adapters,
     /// What devices have not acknowledged: few speak a protocol that does.
     pub(crate) unacknowledged: BTreeMap<ConnectionId, Unacknowledged>,
+    /// What devices at QoS 1 and 2 have sent to other shards.
+    pub(crate) crossings: BTreeMap<ConnectionId, Crossing>,
     /// Connections on each listener.
     pub(crate) on_listener: Vec<usize>,
     pub(crate) sessions: Sessions,
@@ -94,6 +97,7 @@ impl Engine {
             connections: Connections::default(),
             adapters: Adapters::new(&settings),
             unacknowledged: BTreeMap::new(),
+            crossings: BTreeMap::new(),
             on_listener: vec![0; settings.listeners.len()],
             sessions: Sessions::new(hasher(seed, 1)),
             index: Index::new(seed),
@@ -207,6 +211,8 @@ impl Engine {
             } => self.asked(from, (ticket, filter, after), actions),
             Parcel::Flush => actions.post(from, Parcel::Flushed),
             Parcel::Flushed => self.flushed(actions),
+            Parcel::Reach { connection } => actions.post(from, Parcel::Reached { connection }),
+            Parcel::Reached { connection } => self.reached(connection, actions),
             Parcel::Slow { publisher } => self.slow_down(&publisher),
             Parcel::Eased { publisher } => self.ease(&publisher, actions),
             Parcel::Recalled {

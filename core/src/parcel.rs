@@ -1,8 +1,8 @@
 //! What one shard posts to another. Travels in batches; between two shards in order, never overtaking.
 
-use crate::Message;
 use crate::bans::Ban;
 use crate::groups::GroupParcel;
+use crate::{ConnectionId, Message};
 use std::sync::Arc;
 
 /// Something for another shard's engine.
@@ -45,6 +45,16 @@ pub enum Parcel {
     Eased {
         /// Client id.
         publisher: Box<[u8]>,
+    },
+    /// A device of the posting shard has sent much: say `Reached` once all of it so far is behind you.
+    Reach {
+        /// Comes back.
+        connection: ConnectionId,
+    },
+    /// The answer to `Reach`. What this shard had to say of those messages was posted before.
+    Reached {
+        /// Whose messages.
+        connection: ConnectionId,
     },
     /// About shared subscriptions.
     Group(GroupParcel),

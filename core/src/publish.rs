@@ -50,6 +50,8 @@ pub(crate) struct Scratch {
     pub(crate) topic: String,
     /// Whose topic that is: it stays the same for as long as a connection lives.
     pub(crate) topic_of: Option<ConnectionId>,
+    /// Shards that messages left for, since a device began to publish its last one.
+    pub(crate) forwarded_to: ShardSet,
 }
 
 impl Scratch {
@@ -63,6 +65,7 @@ impl Scratch {
             answer: Vec::new(),
             topic: String::new(),
             topic_of: None,
+            forwarded_to: ShardSet::default(),
         }
     }
 }
@@ -385,8 +388,14 @@ impl Engine {
             self.stats.drops[DropReason::MeshFull as usize] += 1;
             return;
         }
-        self.stats.messages_forwarded += 1;
+        self.count_forwarded(to);
         actions.post(to, parcel(news.share().clone()));
+    }
+
+    /// A message leaves for another shard.
+    pub(crate) fn count_forwarded(&mut self, to: ShardId) {
+        self.stats.messages_forwarded += 1;
+        self.scratch.forwarded_to.0 |= ShardSet::only(to).0;
     }
 
     /// Delivers to every session of this shard that subscribes: one copy each, at the highest QoS, with the identifiers

@@ -6,6 +6,7 @@
 //! same as for MQTT. An adapter may be somebody else's code, so an event out of place closes the connection, and no more.
 
 pub(crate) mod adapters;
+pub(crate) mod crossing;
 pub(crate) mod down;
 mod greet;
 pub(crate) mod up;
@@ -13,6 +14,7 @@ pub(crate) mod up;
 use self::adapters::{Speech, Spoken};
 use super::{Connection, Flow};
 use crate::connection::mqtt::hex;
+use crate::interest::ShardSet;
 use crate::placeholder::Names;
 use crate::publish::Offer;
 use crate::session::Session;
@@ -174,6 +176,7 @@ impl Engine {
             properties: Properties::EMPTY,
             payload: data.payload,
         };
+        self.scratch.forwarded_to = ShardSet::default();
         let offer = self.offer(from, &publish, None, actions);
         let flow = match offer {
             Offer::Taken | Offer::NoSubscribers => {
@@ -183,6 +186,7 @@ impl Engine {
                 }
                 if up.qos != QoS::AtMostOnce {
                     self.hold_if_slowed(id, actions);
+                    self.count_crossing(id, data.payload.len(), actions);
                 }
                 Flow::Next
             }

@@ -131,7 +131,7 @@ impl Engine {
             self.stats.drops[DropReason::MeshFull as usize] += 1;
             return;
         }
-        self.stats.messages_forwarded += 1;
+        self.count_forwarded(member.shard);
         let hand = GroupParcel::Hand {
             group: id,
             member,

@@ -1,17 +1,10 @@
 //! Frames and messages of a device that is in: data both ways, pings, keepalive, what is illegal, rules, back-pressure.
 
 use super::*;
-use ringwire_codec::mqtt::QoS;
+use ringwire_codec::mqtt::{self, Packet, QoS};
 use ringwire_core::access::{Operation, Rule};
 use ringwire_core::settings::AclDenyAction;
 use ringwire_core::{DropReason, Input, ShardId};
-
-fn drops(node: &Node, reason: DropReason) -> u64 {
-    node.engines
-        .iter()
-        .map(|engine| engine.stats().drops[reason as usize])
-        .sum()
-}
 
 #[test]
 fn data_goes_up_to_mqtt_and_down_to_the_device_on_every_pair_of_shards() {
@@ -247,7 +240,7 @@ fn a_dn_message_over_65535_bytes_is_dropped_and_counted_and_the_next_one_arrives
         0,
     );
     assert_eq!(take(&mut node, peer), ["data small"]);
-    assert_eq!(drops(&node, DropReason::TooLarge), 1);
+    assert_eq!(node.drops(DropReason::TooLarge), 1);
     assert!(node.notes.iter().any(|note| matches!(note,
         Note::Dropped { reason: DropReason::TooLarge, topic, .. } if topic == "tcp/dev/dn")));
 }
@@ -279,7 +272,7 @@ fn an_up_message_that_the_rules_forbid_is_dropped_and_counted_and_the_connection
     node.send(peer, &[data(b"1"), data(b"2"), vec![0x40]].concat());
     assert_eq!(take(&mut node, peer), ["pong"]);
     assert!(seen(&mut node, watcher).is_empty());
-    assert_eq!(drops(&node, DropReason::NotAuthorized), 2);
+    assert_eq!(node.drops(DropReason::NotAuthorized), 2);
 }
 
 #[test]
@@ -288,7 +281,7 @@ fn an_up_message_that_the_rules_forbid_closes_where_the_listener_says_so() {
     let peer = device(&mut node, "dev");
     node.send(peer, &[data(b"1"), data(b"2")].concat());
     assert_eq!(closed(&mut node, peer), Some(CloseReason::NotAuthorized));
-    assert_eq!(drops(&node, DropReason::NotAuthorized), 1);
+    assert_eq!(node.drops(DropReason::NotAuthorized), 1);
     assert_eq!(detail(&node), "may not publish to tcp/dev/up");
 }
 
@@ -299,7 +292,7 @@ fn a_dn_subscription_that_the_rules_forbid_is_not_made_and_the_operator_is_told(
     let publisher = mqtt(&mut node, "publisher");
     node.publish(publisher, Version::V311, "tcp/dev/dn", b"x", QoS::AtMostOnce, 0);
     assert!(take(&mut node, peer).is_empty());
-    assert_eq!(drops(&node, DropReason::SubscribeNotAuthorized), 1);
+    assert_eq!(node.drops(DropReason::SubscribeNotAuthorized), 1);
 }
 
 #[test]
@@ -391,7 +384,7 @@ fn with_up_qos_0_messages_to_a_congested_shard_are_dropped_and_counted() {
     node.send(peer, &data(b"1"));
     assert!(!node.wire(peer).paused);
     assert!(seen(&mut node, watcher).is_empty());
-    assert_eq!(drops(&node, DropReason::MeshFull), 1);
+    assert_eq!(node.drops(DropReason::MeshFull), 1);
 }
 
 #[test]
@@ -406,4 +399,64 @@ fn a_device_that_does_not_read_its_pongs_is_not_read() {
     node.unstick(peer);
     assert!(!node.wire(peer).paused);
     assert_eq!(take(&mut node, peer).len(), 500);
+}
+
+/// The shard of the subscriber says that it is behind only when the parcels reach it, so without a bound of its own the
+/// device would have sent more by then than the queue takes.
+#[test]
+fn with_up_qos_1_a_device_runs_ahead_of_another_shard_by_so_much_and_no_more() {
+    let private = Device {
+        up_qos: QoS::AtLeastOnce,
+        ..Device::default()
+    };
+    let mut settings = settings(2, private);
+    settings.limits.receive_maximum = 10;
+    settings.limits.queue_messages = 40;
+    settings.limits.backpressure_messages = 5;
+    settings.limits.inflight = 2;
+    let mut node = Node::with(settings);
+    let reader = watcher(&mut node, "tcp/+/up");
+    let name = node.name_at(0, "dev");
+    let peer = device(&mut node, &name);
+    node.hold_parcels = true;
+    let frames: Vec<u8> = (0..100).flat_map(|n: u8| data(&[b'a' + n % 26])).collect();
+    node.send(peer, &frames);
+    assert!(node.wire(peer).paused, "it waits for the other shard");
+    let forwarded = node.engines[0].stats().messages_forwarded;
+    assert_eq!(forwarded, 10, "as many as an MQTT client may have unacknowledged");
+    node.hold_parcels = false;
+    node.exchange();
+    assert!(
+        node.wire(peer).paused,
+        "the other shard was behind, and said so first"
+    );
+    assert_eq!(node.engines[0].stats().messages_forwarded, 10);
+    let mut heard = 0;
+    while node.wire(peer).paused {
+        heard += acknowledge_all(&mut node, reader);
+    }
+    while heard < 100 {
+        heard += acknowledge_all(&mut node, reader);
+    }
+    assert_eq!(node.drops(DropReason::QueueFull), 0, "nothing is lost");
+    node.end(peer);
+    assert_eq!(node.wire(reader).closed, None);
+}
+
+/// Takes what an MQTT client was sent at QoS 1 and acknowledges it; how many.
+fn acknowledge_all(node: &mut Node, reader: Peer) -> usize {
+    let bytes = node.take(reader);
+    let mut rest = &bytes[..];
+    let mut count = 0;
+    while let Ok(mqtt::Decoded::Packet(packet, used)) = mqtt::decode(Version::V311, rest, 1 << 20) {
+        let Packet::Publish(publish) = packet else {
+            panic!("{packet:?}");
+        };
+        let packet_id = publish.packet_id.expect("QoS 1");
+        let ack = mqtt::Ack::new(packet_id, mqtt::ReasonCode::Success);
+        node.send_packet(reader, Version::V311, &Packet::PubAck(ack));
+        rest = &rest[used..];
+        count += 1;
+    }
+    count
 }

@@ -196,7 +196,11 @@ impl Client {
     pub fn wait_for_bytes(&self) {
         // A stopped machine that goes on interrupts what has a timeout.
         while let Err(error) = self.socket.peek(&mut [0]) {
-            assert_eq!(error.kind(), ErrorKind::Interrupted, "bytes were expected: {error}");
+            assert_eq!(
+                error.kind(),
+                ErrorKind::Interrupted,
+                "bytes were expected: {error}"
+            );
         }
     }
 

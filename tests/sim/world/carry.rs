@@ -294,6 +294,14 @@ fn record_parcel(trace: &mut Trace, parcel: &Parcel) {
             trace.word(8);
             trace.bytes(publisher);
         }
+        Parcel::Reach { connection } => {
+            trace.word(10);
+            trace.bytes(&connection.slot.to_be_bytes());
+        }
+        Parcel::Reached { connection } => {
+            trace.word(11);
+            trace.bytes(&connection.slot.to_be_bytes());
+        }
         // The derived text has every field.
         Parcel::Group(parcel) => trace.bytes(format!("{parcel:?}").as_bytes()),
         Parcel::Ban(ban) => {
@@ -324,6 +332,8 @@ pub(super) fn name(input: &Input<'_>) -> &'static str {
             Parcel::Flushed => "flushed parcel",
             Parcel::Slow { .. } => "slow parcel",
             Parcel::Eased { .. } => "eased parcel",
+            Parcel::Reach { .. } => "reach parcel",
+            Parcel::Reached { .. } => "reached parcel",
             Parcel::Group(_) => "group parcel",
             Parcel::Ban(_) => "ban parcel",
         },
@@ -397,6 +407,8 @@ fn describe_parcel(parcel: &Parcel) -> String {
         | Parcel::Flushed
         | Parcel::Slow { .. }
         | Parcel::Eased { .. }
+        | Parcel::Reach { .. }
+        | Parcel::Reached { .. }
         | Parcel::Group(_)
         | Parcel::Ban(_) => {
             format!("{parcel:?}")

@@ -201,6 +201,8 @@ impl World {
                     | Parcel::Flushed
                     | Parcel::Slow { .. }
                     | Parcel::Eased { .. }
+                    | Parcel::Reach { .. }
+                    | Parcel::Reached { .. }
                     | Parcel::Group(_)
                     | Parcel::Ban(_) => {}
                 }
@@ -236,6 +238,8 @@ impl World {
                 | Parcel::Flushed
                 | Parcel::Slow { .. }
                 | Parcel::Eased { .. }
+                | Parcel::Reach { .. }
+                | Parcel::Reached { .. }
                 | Parcel::Group(_)
                 | Parcel::Ban(_) => {}
             }
