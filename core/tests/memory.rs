@@ -5,13 +5,14 @@
 //! allocator rounds up.
 
 use ringwire_codec::mqtt::{QoS, RetainHandling};
+use ringwire_codec::private;
 use ringwire_core::index::{Index, Subscription};
 use ringwire_core::interest::Interest;
 use ringwire_core::limits::Limits;
 use ringwire_core::message::Parts;
 use ringwire_core::placement::Placement;
 use ringwire_core::retained::Retained;
-use ringwire_core::settings::{Listener, Mqtt, Protocol};
+use ringwire_core::settings::{Device, Listener, Mqtt, Protocol};
 use ringwire_core::wheel::Wheel;
 use ringwire_core::{Actions, ConnectionId, Engine, Input, ListenerId, Settings};
 use ringwire_core::{InterestMap, Message, SessionId, ShardId, Time};
@@ -184,22 +185,54 @@ fn greeting(number: usize) -> Vec<u8> {
     bytes
 }
 
+/// CONNECT of EMQ's private protocol with keepalive; the server subscribes it to a topic of its own.
+fn device_greeting(number: usize) -> Vec<u8> {
+    let client_id = format!("client-{number:06}");
+    let connect = private::Connect {
+        keepalive: 60,
+        client_id: client_id.as_bytes(),
+        username: None,
+        password: None,
+    };
+    let mut bytes = Vec::new();
+    assert!(
+        private::Frame::Connect {
+            version: 1,
+            connect: Some(connect)
+        }
+        .encode(&mut bytes)
+    );
+    bytes
+}
+
+const MQTT: ListenerId = ListenerId(0);
+const DEVICES: ListenerId = ListenerId(1);
+
 fn settings(shards: u16, clients: usize) -> Arc<Settings> {
-    let listener = Listener {
-        name: "mqtt".into(),
+    let listener = |name: &str, protocol| Listener {
+        name: name.into(),
         max_connections: clients,
-        protocol: Protocol::Mqtt(Mqtt::default()),
+        protocol,
     };
     Arc::new(Settings {
         shards,
         placement_key: [1, 2],
         seed: 7,
-        listeners: vec![listener],
+        listeners: vec![
+            listener("mqtt", Protocol::Mqtt(Mqtt::default())),
+            listener("emqtcp", Protocol::Device(Device::default())),
+        ],
         ..Settings::default()
     })
 }
 
-fn idle_clients(count: usize) -> (Engine, Actions) {
+/// Clients of a listener that said `greeting` and were told `answer_bytes` for it.
+fn idle_clients(
+    listener: ListenerId,
+    greeting: fn(usize) -> Vec<u8>,
+    answer_bytes: usize,
+) -> (Engine, Actions) {
+    let count = COUNT;
     let mut engine = Engine::new(ShardId(0), settings(1, count), Arc::new(InterestMap::new(7)));
     let mut actions = Actions::default();
     for number in 0..count {
@@ -209,7 +242,7 @@ fn idle_clients(count: usize) -> (Engine, Actions) {
         };
         let opened = Input::Opened {
             connection,
-            listener: ListenerId(0),
+            listener,
             peer: ([127, 0, 0, 1], 1).into(),
         };
         engine.handle(Time::ZERO, opened, &mut actions);
@@ -222,8 +255,9 @@ fn idle_clients(count: usize) -> (Engine, Actions) {
             },
             &mut actions,
         );
-        // As the shard does: CONNACK and SUBACK leave, and the memory goes back to it.
-        assert_eq!(std::mem::take(&mut actions.outbox(connection).buffer).len(), 9);
+        // As the shard does: the answers leave, and the memory goes back to it.
+        let answer = std::mem::take(&mut actions.outbox(connection).buffer);
+        assert_eq!(answer.len(), answer_bytes);
         actions.outbox(connection).dirty = false;
         actions.dirty.clear();
         actions.notes.clear();
@@ -233,7 +267,15 @@ fn idle_clients(count: usize) -> (Engine, Actions) {
 
 #[test]
 fn an_idle_client_with_one_subscription_costs_at_most_560_bytes() {
-    let each = bytes_each("idle client", || idle_clients(COUNT));
+    // CONNACK and SUBACK.
+    let each = bytes_each("idle client", || idle_clients(MQTT, greeting, 9));
+    assert!(each <= 560, "{each}");
+}
+
+#[test]
+fn an_idle_device_costs_no_more_than_a_client_with_one_subscription() {
+    let accepted = 3 + "Connect Successfully".len();
+    let each = bytes_each("idle device", || idle_clients(DEVICES, device_greeting, accepted));
     assert!(each <= 560, "{each}");
 }
 
@@ -259,7 +301,7 @@ fn spread_client_bytes(shards: u16) -> usize {
         slots[home] += 1;
         let opened = Input::Opened {
             connection,
-            listener: ListenerId(0),
+            listener: MQTT,
             peer: ([127, 0, 0, 1], 1).into(),
         };
         tell(&mut engines, home, opened);
