@@ -19,10 +19,8 @@ pub struct Client {
 impl Client {
     /// Connects and says nothing.
     pub fn open(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).expect("the listener accepts");
-        stream.set_nodelay(true).expect("a socket");
         Self {
-            stream,
+            stream: connected(to),
             pending: Vec::new(),
         }
     }
@@ -34,11 +32,7 @@ impl Client {
 
     /// Sends bytes.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
-        match self.stream.write_all(bytes) {
-            Ok(()) => {}
-            Err(error) if ended(error.kind()) => {}
-            Err(error) => panic!("cannot send: {error}"),
-        }
+        send_all(&mut self.stream, bytes);
     }
 
     /// The next bytes are exactly these.
@@ -238,7 +232,24 @@ fn is_reason_string(properties: &[u8]) -> bool {
     }
 }
 
-fn ended(kind: ErrorKind) -> bool {
+/// A socket that sends what it is given at once.
+pub fn connected(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).expect("the listener accepts");
+    stream.set_nodelay(true).expect("a socket");
+    stream
+}
+
+/// Sends bytes. A server that has closed meanwhile is no mistake of the sender.
+pub fn send_all(stream: &mut TcpStream, bytes: &[u8]) {
+    match stream.write_all(bytes) {
+        Ok(()) => {}
+        Err(error) if ended(error.kind()) => {}
+        Err(error) => panic!("cannot send: {error}"),
+    }
+}
+
+/// The other end has closed, and not by the book.
+pub fn ended(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted

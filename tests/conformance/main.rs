@@ -17,6 +17,7 @@ mod bystanders;
 mod client;
 mod connack;
 mod hostile;
+mod listing;
 mod notation;
 mod server;
 mod statements;

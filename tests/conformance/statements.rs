@@ -3,6 +3,7 @@
 //!
 //! The ids stand here too, as ranges, so that a line that is dropped or mistyped there fails.
 
+use crate::listing::{beside, functions, nothing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -143,17 +144,6 @@ fn claim(line: &'static str) -> Option<((&'static str, &'static str), Claim)> {
     Some(((version, id), claim))
 }
 
-/// The tests beside the statements: (test, why it names none).
-fn beside() -> Vec<(&'static str, &'static str)> {
-    let lines = LIST.lines().filter_map(|line| line.strip_prefix("beside "));
-    lines
-        .map(|line| {
-            line.split_once(": ")
-                .unwrap_or_else(|| panic!("no reason: {line}"))
-        })
-        .collect()
-}
-
 fn ids(version: &'static str, sections: &[(&str, &str)]) -> BTreeSet<(&'static str, String)> {
     let mut ids = BTreeSet::new();
     for (section, numbers) in sections {
@@ -201,20 +191,6 @@ fn collect(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The functions that stand behind `#[test]`, or another attribute that ends so.
-fn functions(text: &str) -> impl Iterator<Item = &str> {
-    let is_test = |line: &&str| matches!(line.trim(), "#[test]") || line.trim().starts_with("#[tokio::test");
-    let mut lines = text.lines();
-    std::iter::from_fn(move || {
-        lines.by_ref().find(is_test)?;
-        let name = lines.by_ref().find_map(|line| {
-            let line = line.trim().trim_start_matches("async ");
-            line.strip_prefix("fn ")?.split('(').next()
-        });
-        Some(name.expect("a function behind its attribute"))
-    })
-}
-
 /// The test of the workspace whose path ends so; an error names none or several.
 fn named<'a>(test: &str, tests: &'a BTreeSet<String>) -> Result<&'a str, String> {
     let end = format!("::{test}");
@@ -239,10 +215,6 @@ fn statement(test: &str, ids: &BTreeSet<(&'static str, String)>) -> Option<(&'st
     let section = section.join(".");
     let id = |dot: &str| (version, format!("{section}{dot}-{last}"));
     [id(""), id(".")].into_iter().find(|id| ids.contains(id))
-}
-
-fn nothing(what: &str, findings: Vec<String>) {
-    assert!(findings.is_empty(), "{what}:\n{}", findings.join("\n"));
 }
 
 #[test]
@@ -286,7 +258,7 @@ fn every_case_names_its_statement_and_is_listed_under_it() {
             covering.insert((version, id.to_owned()), paths.collect());
         }
     }
-    let beside: BTreeSet<_> = beside()
+    let beside: BTreeSet<_> = beside(LIST)
         .into_iter()
         .map(|(test, _)| named(test, &tests).unwrap_or_else(|error| panic!("beside {error}")))
         .collect();
@@ -303,10 +275,4 @@ fn every_case_names_its_statement_and_is_listed_under_it() {
         }
     }
     nothing("cases", findings);
-}
-
-#[test]
-fn what_stands_behind_an_attribute_is_found() {
-    let text = "#[test]\nfn one() {}\nfn no() {}\n    #[tokio::test(flavor)]\n    #[ignore]\n    async fn two(a: u8) {}\n";
-    assert_eq!(functions(text).collect::<Vec<_>>(), ["one", "two"]);
 }

@@ -5,6 +5,7 @@
 //! comes instead.
 
 use crate::broker::{PATIENCE, http};
+use crate::client::{connected, ended, send_all};
 use crate::notation::{bytes, show};
 use crate::server::Server;
 use std::io::{ErrorKind, Read, Write};
@@ -35,9 +36,9 @@ impl Device {
 
     /// As `open`, elsewhere.
     pub fn open_at(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the listener accepts");
-        stream.set_nodelay(true).expect("a socket");
-        Self { stream }
+        Self {
+            stream: connected(address),
+        }
     }
 
     /// An accepted device.
@@ -68,11 +69,7 @@ impl Device {
 
     /// Sends bytes.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
-        match self.stream.write_all(bytes) {
-            Ok(()) => {}
-            Err(error) if ended(error.kind()) => {}
-            Err(error) => panic!("cannot send: {error}"),
-        }
+        send_all(&mut self.stream, bytes);
     }
 
     /// The next bytes are exactly these.
@@ -271,11 +268,4 @@ fn brief(bytes: &[u8]) -> String {
         Some(front) => format!("{} and {} bytes more", show(front), bytes.len() - 200),
         None => show(bytes),
     }
-}
-
-fn ended(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted
-    )
 }

@@ -13,6 +13,8 @@ mod broker;
 #[path = "../conformance/client.rs"]
 #[allow(dead_code)]
 mod client;
+#[path = "../conformance/listing.rs"]
+mod listing;
 #[path = "../conformance/notation.rs"]
 #[allow(dead_code)]
 mod notation;

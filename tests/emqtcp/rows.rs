@@ -4,6 +4,7 @@
 //! A row that is dropped or renamed there fails, and so does a line that says `open`, names a test that does not exist, or
 //! gives no reason.
 
+use crate::listing::{beside, functions, nothing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,34 +141,14 @@ fn claim(line: &'static str) -> Option<((&'static str, &'static str), Claim)> {
     Some(((section, name), claim))
 }
 
-/// Tests of this folder that are about no row: (test, why).
-fn beside() -> Vec<(&'static str, &'static str)> {
-    let lines = LIST.lines().filter_map(|line| line.strip_prefix("beside "));
-    lines
-        .map(|line| {
-            line.split_once(": ")
-                .unwrap_or_else(|| panic!("no reason: {line}"))
-        })
-        .collect()
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of the functions behind `#[test]`, or an attribute that ends so, in a file.
+/// The names of the tests of a file; none when there is no such file.
 fn tests_of(path: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let mut lines = text.lines();
-    let mut found = BTreeSet::new();
-    while lines.any(|line| line.trim() == "#[test]" || line.trim().starts_with("#[tokio::test")) {
-        let name = lines.find_map(|line| {
-            let line = line.trim().trim_start_matches("async ");
-            line.strip_prefix("fn ")?.split('(').next()
-        });
-        found.insert(name.expect("a function behind its attribute").to_owned());
-    }
-    found
+    functions(&text).map(str::to_owned).collect()
 }
 
 /// `module::test` is a test of this folder, `folder/file.rs::test` one of another.
@@ -203,10 +184,6 @@ fn own_tests() -> BTreeSet<String> {
         found.len()
     );
     found
-}
-
-fn nothing(what: &str, findings: Vec<String>) {
-    assert!(findings.is_empty(), "{what}:\n{}", findings.join("\n"));
 }
 
 #[test]
@@ -255,7 +232,7 @@ fn every_test_is_listed_under_a_row() {
             listed.extend(tests);
         }
     }
-    for (test, reason) in beside() {
+    for (test, reason) in beside(LIST) {
         assert!(
             reason.split_whitespace().count() >= 4,
             "{test}: `{reason}` is no reason"
