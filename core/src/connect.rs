@@ -176,7 +176,10 @@ impl Engine {
         if (greeting.will.as_ref()).is_some_and(|will| !self.has_room_for(will)) {
             return Err(Refusal::QuotaExceeded);
         }
-        let kept = found.and_then(|session| self.take_over(session, &greeting, actions));
+        let kept = match found {
+            Some(session) => self.take_over(session, &greeting, actions)?,
+            None => None,
+        };
         let session = match kept {
             Some(session) => {
                 self.stats.session_resumed += 1;
@@ -192,14 +195,15 @@ impl Engine {
         Ok(kept.is_some())
     }
 
-    /// Ends what holds the session now; what is left of it after that and the clean start.
+    /// Ends what holds the session now; what is left of it after that and the clean start. An error if that was one take-over
+    /// too many: whoever flaps is banned, the one who comes as well as the one who was there.
     fn take_over(
         &mut self,
         id: SessionId,
         greeting: &Greeting<'_>,
         actions: &mut Actions,
-    ) -> Option<SessionId> {
-        let session = self.sessions.get_mut(id)?;
+    ) -> Result<Option<SessionId>, Refusal> {
+        let session = self.sessions.get_mut(id).expect("the caller found it");
         // A device knows nothing of an MQTT session's packet ids, nor a client of a device's subscription.
         let clean_start = greeting.clean_start || session.device.is_some() != greeting.device.is_some();
         if clean_start {
@@ -209,15 +213,20 @@ impl Engine {
         if let Some(older) = session.connection {
             self.stats.session_takenover += 1;
             self.close(older, CloseReason::TakenOver, String::new(), actions);
+            if self.are_names_banned(greeting.client_id, greeting.username) {
+                return Err(Refusal::Banned);
+            }
         } else if clean_start {
             self.end_session(id, actions);
         }
-        let session = self.sessions.get_mut(id)?;
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Ok(None);
+        };
         // A resumed session has no will that waits, nor an end.
         session.ends_at = None;
         self.leave_will(id, None);
         self.arm_session(id);
-        Some(id)
+        Ok(Some(id))
     }
 
     /// Ties connection and session together.

@@ -3,7 +3,7 @@
 mod node;
 
 use node::{Hello, Node, Peer, settings};
-use ringwire_codec::mqtt::Version;
+use ringwire_codec::mqtt::{Property, PropertyList, Version};
 use ringwire_core::bans::{Ban, BanObjection, Banned};
 use ringwire_core::settings::{Device, Flapping, Listener, Protocol};
 use ringwire_core::{CloseReason, Input, ListenerId, Note, Settings};
@@ -237,6 +237,49 @@ fn a_client_that_flaps_is_banned_on_every_shard_for_its_time() {
     );
     node.pass(60_000);
     assert_eq!(hello(&mut node, 0, Version::V5, &name).1, None);
+}
+
+#[test]
+fn the_take_over_that_is_one_too_many_bans_both() {
+    for version in [Version::V311, Version::V5] {
+        for clean in [true, false] {
+            let mut node = Node::with(flapping(2));
+            let name = node.name_at(1, "twice");
+            let hello = Hello {
+                clean,
+                ..Hello::new(version, &name)
+            };
+            node.connect(0, hello);
+            node.connect(1, hello);
+            let third = node.open(0);
+            node.send(third, &hello.bytes());
+            assert_eq!(node.wire(third).closed, Some(CloseReason::Banned), "{version:?}");
+            let client = node.client(&name);
+            let is_kept = !clean && version == Version::V311;
+            assert_eq!(client.is_some(), is_kept, "for as long as it is kept");
+            assert!(client.is_none_or(|client| !client.connected));
+            node.pass(7_200_000);
+            assert_eq!(node.client(&name), None, "it ends though nobody took it over");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_because_of_the_address_is_no_larger_than_the_client_takes_it() {
+    let mut node = Node::with(two_protocols());
+    ban(&mut node, "peerhost", "127.0.0.1", None);
+    for (size_max, wants_reasons, said) in [(100, true, 14), (100, false, 5), (12, true, 5)] {
+        let mut properties = PropertyList::default();
+        properties.push(Property::MaximumPacketSize(size_max));
+        properties.push(Property::RequestProblemInformation(wants_reasons));
+        let hello = Hello {
+            properties: properties.as_properties(),
+            ..Hello::new(Version::V5, "a")
+        };
+        let peer = node.open(0);
+        node.send(peer, &hello.bytes());
+        assert_eq!(node.take(peer).len(), said, "at most {size_max} bytes");
+    }
 }
 
 #[test]

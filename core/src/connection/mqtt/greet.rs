@@ -239,10 +239,14 @@ impl Engine {
         text
     }
 
-    /// Its address is banned: nothing else is looked at.
+    /// Its address is banned: nothing else is looked at but how it may be told.
     fn turn_host_away(&mut self, id: ConnectionId, connect: &Connect<'_>, actions: &mut Actions) -> Flow {
+        let asked = Asked::of(connect);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.wire = Wire::from(connect.version);
+            // A refusal too keeps to it [MQTT-3.1.2-24].
+            connection.packet_size_max = asked.packet_size_max;
+            connection.problem_information = asked.problem_information;
         }
         self.turn_away(id, ReasonCode::Banned, CloseReason::Banned, actions)
     }
