@@ -4,6 +4,8 @@
 //! as shards do, `view.rs` judges what each client is sent, `end.rs` what is left. One piece of code for both users: the
 //! target and `core/tests/corpus.rs`, which replays its corpus in the ordinary tests.
 
+mod balance;
+mod devices;
 mod end;
 mod node;
 mod packets;
@@ -11,10 +13,13 @@ mod script;
 mod settings;
 mod view;
 
+use devices::{DESCRIBED, JT808, PHONES, Speaks};
 use node::{Node, PRIVATE, Reads};
+use ringwire_core::bans::{Ban, Banned};
 use ringwire_core::input::SocketCause;
 use ringwire_core::{Answer, Input, ListenerId, ShardId};
 use script::Script;
+use std::sync::Arc;
 
 /// Steps of one script.
 const STEPS_MAX: usize = 600;
@@ -33,7 +38,7 @@ pub fn check(bytes: &[u8]) {
             break;
         }
         act(&mut node, &mut script);
-        look(&node, step % 8 == 0);
+        balance::look(&mut node, step % 8 == 0);
     }
     end::end(&mut node);
 }
@@ -86,12 +91,91 @@ fn act(node: &mut Node, script: &mut Script<'_>) {
                 node.answer(id, answer);
             }
         }
-        236.. => node.settle(),
+        236..240 | 255 => node.settle(),
+        more => act_more(node, script, more),
     }
     // Most shards carry out a turn at once.
     if !script.one_in(8) {
         (0..COUNT).for_each(|shard| node.carry_out(shard));
     }
+}
+
+/// One step of those that came later, so that older scripts mean what they meant.
+fn act_more(node: &mut Node, script: &mut Script<'_>, what: u8) {
+    match what {
+        ..246 => {
+            let listener = script.pick(&[DESCRIBED, JT808, DESCRIBED, JT808, PRIVATE]);
+            enter_at(node, script, listener);
+        }
+        246 | 247 => {
+            let message = end::message(&devices::dn_topic(script), &devices::command(script));
+            node.inject(script.below(COUNT), message);
+        }
+        248 => ban(node, script),
+        249 if script.one_in(2) => {
+            let client_id = script.pick(&PHONES);
+            (0..COUNT).for_each(|shard| node.feed(shard, Input::Kick { client_id }));
+        }
+        249 => {
+            let who = whom(script);
+            (0..COUNT).for_each(|shard| node.feed(shard, Input::Unban { who: &who }));
+        }
+        250 | 251 => {
+            let speaks = script.pick(&[Speaks::Emq, Speaks::Described, Speaks::Jt808]);
+            let (listener, speaks) = match script.below(3) {
+                0 => (PRIVATE, speaks),
+                1 => (JT808, speaks),
+                // Only that one has the field of its up topic.
+                _ => (DESCRIBED, Speaks::Described),
+            };
+            let is_other = script.one_in(2);
+            // Each shard hears of it when it can.
+            let shards = script.pick(&[&[0, 1][..], &[1, 0], &[0], &[1]]);
+            for shard in shards {
+                node.adapt(*shard, listener, speaks, is_other);
+            }
+        }
+        252 => {
+            let topic = script.pick(packets::TOPICS);
+            (0..COUNT).for_each(|shard| node.feed(shard, Input::Forget { topic }));
+        }
+        253 => balance::weigh(node, script),
+        // The last that happens, so it should not happen often.
+        _ if script.one_in(8) => node.feed(script.below(COUNT), Input::Drain),
+        _ => {}
+    }
+}
+
+/// The administrator bans somebody.
+fn ban(node: &mut Node, script: &mut Script<'_>) {
+    let now_s = node.now.as_millis() / 1_000;
+    let until_s = script.pick(&[Some(0), Some(1), Some(2), Some(20), None]);
+    let ban = Arc::new(Ban {
+        who: whom(script),
+        by: "administrator".to_owned(),
+        reason: "enough".to_owned(),
+        at_s: now_s,
+        until_s: until_s.map(|more| now_s + more),
+    });
+    for shard in 0..COUNT {
+        node.feed(shard, Input::Ban { ban: ban.clone() });
+    }
+}
+
+fn whom(script: &mut Script<'_>) -> Banned {
+    let host = |number: usize| format!("10.0.0.{number}");
+    let (kind, who) = match script.below(8) {
+        0 => ("username", "user".to_owned()),
+        1 => ("peerhost", host(script.below(20))),
+        2 => ("peerhost_net", format!("{}/30", host(script.below(20)))),
+        3 => ("clientid", script.pick(&PHONES).to_owned()),
+        // The last name is empty, which nobody can be banned for.
+        _ => {
+            let names = &packets::NAMES[..packets::NAMES.len() - 1];
+            ("clientid", script.pick(names).to_owned())
+        }
+    };
+    Banned::parse(kind, &who).expect("well-formed")
 }
 
 /// What whoever knows the secrets of a method may say.
@@ -114,14 +198,20 @@ fn enter(node: &mut Node, script: &mut Script<'_>) {
         return;
     }
     let listener = if script.one_in(5) { PRIVATE } else { ListenerId(0) };
+    enter_at(node, script, listener);
+}
+
+fn enter_at(node: &mut Node, script: &mut Script<'_>, listener: ListenerId) {
+    if node.clients.len() >= CLIENTS_MAX {
+        return;
+    }
     let id = node.open(script.below(COUNT), listener);
     if script.one_in(16) {
         return;
     }
-    let bytes = if listener == PRIVATE {
-        packets::frame(script, false)
-    } else {
-        greeting(node, script, id)
+    let bytes = match node.clients[id].speaks {
+        Speaks::Mqtt => greeting(node, script, id),
+        speaks => devices::frame(script, speaks, false),
     };
     node.write(id, &bytes);
 }
@@ -166,7 +256,9 @@ fn client(node: &mut Node, script: &mut Script<'_>) {
         }
         5..16 => return reply(node, id, what),
         17 if client.is_asked => return node.answer(id, answer(script)),
-        _ if node.clients[id].listener == PRIVATE => packets::frame(script, client.view.is_connected()),
+        _ if client.speaks != Speaks::Mqtt => {
+            devices::frame(script, client.speaks, client.view.is_connected())
+        }
         _ if !is_greeted || (what == 16 && script.one_in(8)) => greeting(node, script, id),
         16..36 => packets::publish(script, version),
         36..50 => packets::subscribe(script, version),
@@ -191,40 +283,16 @@ fn client(node: &mut Node, script: &mut Script<'_>) {
 fn reply(node: &mut Node, id: usize, most: usize) {
     for _ in 0..most {
         let client = &mut node.clients[id];
-        let Some(reply) = client.view.replies.pop_front() else {
+        let bytes = match &mut client.view.device {
+            Some(device) => device.replies.pop_front(),
+            None => {
+                let reply = client.view.replies.pop_front();
+                reply.map(|reply| packets::reply(reply, client.version))
+            }
+        };
+        let Some(bytes) = bytes else {
             return;
         };
-        let bytes = packets::reply(reply, client.version);
         node.write(id, &bytes);
-    }
-}
-
-/// What must hold after each step.
-fn look(node: &Node, closely: bool) {
-    let limits = &node.settings.limits;
-    for (index, shard) in node.shards.iter().enumerate() {
-        let stats = shard.engine.stats();
-        assert!(
-            stats.retained <= limits.retained_messages as u64,
-            "retained messages"
-        );
-        assert!(
-            stats.retained_bytes <= limits.retained_bytes as u64,
-            "retained bytes"
-        );
-        assert!(
-            stats.queued_bytes <= limits.shard_queue_bytes as u64,
-            "bytes in queues"
-        );
-        assert!(stats.sessions <= limits.sessions as u64, "sessions");
-        assert!(stats.connections <= node.seated(index) as u64, "connections");
-        if !closely {
-            continue;
-        }
-        for client in shard.engine.clients(None, "", usize::MAX) {
-            assert!(client.mqueue_len <= limits.queue_messages, "{client:?}");
-            assert!(client.inflight_cnt <= usize::from(limits.inflight), "{client:?}");
-            assert!(client.subscriptions_cnt <= limits.subscriptions + 1, "{client:?}");
-        }
     }
 }

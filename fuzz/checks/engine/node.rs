@@ -3,19 +3,23 @@
 //! Connection slots are reused as a shard reuses them, hand-overs travel in the mesh behind the parcels that were posted
 //! before them, and what an engine asked for may be carried out a few inputs later.
 
+use super::devices::{Speaks, blueprint};
 use super::settings::SHARDS;
 use super::view::View;
 use ringwire_core::ask::Step;
 use ringwire_core::input::SocketCause;
 use ringwire_core::{
-    Actions, Adoption, Answer, Ask, ConnectionId, Engine, Input, InterestMap, ListenerId, Message, Outbox,
-    Parcel, Settings, ShardId, Time,
+    Actions, Adoption, Answer, Ask, ConnectionId, Engine, Input, InterestMap, ListenerId, Message, Note,
+    Outbox, Parcel, Settings, ShardId, Time,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The private TCP listener.
 pub const PRIVATE: ListenerId = ListenerId(1);
+
+/// The port of the first connection.
+const PORT_FIRST: usize = 5_000;
 
 /// How a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,10 @@ pub struct Client {
     /// Somebody was asked who it is, and has not answered.
     pub is_asked: bool,
     pub reads: Reads,
+    /// Ends of it that were noted.
+    pub ends: usize,
     pub listener: ListenerId,
+    pub speaks: Speaks,
     pub version: ringwire_codec::mqtt::Version,
     in_flight: Vec<u8>,
 }
@@ -59,9 +66,14 @@ struct Slot {
 pub struct Shard {
     pub engine: Engine,
     pub actions: Actions,
+    /// Connections that began here, by accept or by adoption.
+    pub begun: u64,
+    /// What new connections speak, by listener.
+    speaks: [Speaks; 4],
     slots: Vec<Slot>,
     closes_seen: usize,
     moves_seen: usize,
+    notes_seen: usize,
 }
 
 /// All of it.
@@ -71,6 +83,10 @@ pub struct Node {
     pub settings: Arc<Settings>,
     pub interest: Arc<InterestMap>,
     pub now: Time,
+    /// A shard was told that the node stops.
+    pub is_draining: bool,
+    /// Client ids that were let in, whatever they speak.
+    pub names: BTreeSet<String>,
     mesh: Vec<VecDeque<Item>>,
 }
 
@@ -84,9 +100,12 @@ impl Node {
         let shard = |index| Shard {
             engine: Engine::new(ShardId(index), settings.clone(), interest.clone()),
             actions: Actions::default(),
+            begun: 0,
+            speaks: Speaks::AT_START,
             slots: Vec::new(),
             closes_seen: 0,
             moves_seen: 0,
+            notes_seen: 0,
         };
         Self {
             shards: (0..SHARDS).map(shard).collect(),
@@ -94,6 +113,8 @@ impl Node {
             settings: settings.clone(),
             interest: interest.clone(),
             now: Time::from_millis(10),
+            is_draining: false,
+            names: BTreeSet::new(),
             mesh: (0..COUNT * COUNT).map(|_| VecDeque::new()).collect(),
         }
     }
@@ -101,6 +122,8 @@ impl Node {
     /// Hands an input to an engine and notes which connections it is through with.
     pub fn feed(&mut self, index: usize, input: Input<'_>) {
         let shard = &mut self.shards[index];
+        shard.begun += u64::from(matches!(input, Input::Opened { .. } | Input::Adopted { .. }));
+        self.is_draining |= matches!(input, Input::Drain);
         shard.engine.handle(self.now, input, &mut shard.actions);
         let closes = &shard.actions.closes;
         // An engine takes a close back when the socket turns out to be gone.
@@ -116,24 +139,48 @@ impl Node {
         }
         shard.closes_seen = closes.len();
         shard.moves_seen = shard.actions.hand_overs.len();
+        for note in &shard.actions.notes[shard.notes_seen..] {
+            match note {
+                Note::Connected { client_id, .. } => {
+                    self.names.insert(client_id.clone());
+                }
+                Note::Closed { peer, .. } => {
+                    let id = usize::from(peer.port()) - PORT_FIRST;
+                    self.clients[id].ends += 1;
+                    assert_eq!(self.clients[id].ends, 1, "{note:?} ended before");
+                }
+                Note::Unreadable { .. } | Note::Dropped { .. } | Note::Banned { .. } => {}
+            }
+        }
+        shard.notes_seen = shard.actions.notes.len();
+    }
+
+    /// From now on new connections of a listener for devices speak something else.
+    pub fn adapt(&mut self, shard: usize, listener: ListenerId, speaks: Speaks, is_other: bool) {
+        let adapter = blueprint(speaks, is_other);
+        self.shards[shard].speaks[listener.index()] = speaks;
+        self.feed(shard, Input::Adapt { listener, adapter });
     }
 
     /// A socket is accepted.
     pub fn open(&mut self, shard: usize, listener: ListenerId) -> usize {
         let id = self.clients.len();
+        let speaks = self.shards[shard].speaks[listener.index()];
         self.clients.push(Client {
-            view: View::new(listener == PRIVATE),
+            view: View::new(speaks),
             place: None,
             is_over: false,
             is_paused: false,
             is_asked: false,
             reads: Reads::Everything,
+            ends: 0,
             listener,
+            speaks,
             version: ringwire_codec::mqtt::Version::V311,
             in_flight: Vec::new(),
         });
         let connection = self.seat(shard, id);
-        let peer = ([10, 0, 0, id as u8], 5_000).into();
+        let peer = ([10, 0, 0, id as u8], (PORT_FIRST + id) as u16).into();
         self.feed(
             shard,
             Input::Opened {
@@ -201,6 +248,7 @@ impl Node {
         if let Some(id) = shard.slots[connection.index()].client.take() {
             self.clients[id].place = None;
             self.clients[id].is_over = true;
+            assert_eq!(self.clients[id].ends, 1, "every connection ends once");
         }
     }
 
@@ -213,6 +261,12 @@ impl Node {
             }
             Some(Item::Move(id, adoption)) => {
                 let connection = self.seat(to, id);
+                let client = &mut self.clients[id];
+                let speaks = self.shards[to].speaks[client.listener.index()];
+                if client.speaks != speaks {
+                    // It was told nothing yet.
+                    (client.speaks, client.view) = (speaks, View::new(speaks));
+                }
                 self.feed(to, Input::Adopted { connection, adoption });
             }
             None => {}
@@ -241,7 +295,7 @@ impl Node {
 
     fn carry_out_once(&mut self, from: usize) {
         let shard = &mut self.shards[from];
-        (shard.closes_seen, shard.moves_seen) = (0, 0);
+        (shard.closes_seen, shard.moves_seen, shard.notes_seen) = (0, 0, 0);
         shard.actions.notes.clear();
         for Ask { connection, step } in shard.actions.asks.drain(..) {
             let is_question = match step {
@@ -363,6 +417,30 @@ impl Node {
             self.deliver_one(queue / COUNT, queue % COUNT);
         }
         panic!("parcels go round for ever");
+    }
+
+    /// Connections that the engine of a shard knows.
+    pub fn open_at(&self, shard: usize) -> usize {
+        let slots = self.shards[shard].slots.iter();
+        slots
+            .filter(|slot| slot.client.is_some() && !slot.is_forgotten)
+            .count()
+    }
+
+    /// Bytes in the out boxes of a shard's connections.
+    pub fn backlogs(&mut self, shard: usize) -> Vec<usize> {
+        let Shard { slots, actions, .. } = &mut self.shards[shard];
+        let mut backlogs = Vec::new();
+        for (number, slot) in slots.iter().enumerate() {
+            if slot.client.is_some() {
+                let connection = ConnectionId {
+                    slot: number as u32,
+                    generation: slot.generation,
+                };
+                backlogs.push(actions.outbox(connection).backlog());
+            }
+        }
+        backlogs
     }
 
     /// Sockets that a shard has.

@@ -158,7 +158,8 @@ const METHODS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-256", "SCRAM-SHA-256", "o
 
 const WORDS: &[&[u8]] = &[b"", b"n,,n=user,r=nonce", b"c=biws,r=nonce", b"\xff"];
 
-fn body(script: &mut Script<'_>) -> Vec<u8> {
+/// A payload.
+pub fn body(script: &mut Script<'_>) -> Vec<u8> {
     let length = script.pick(&[1, 1, 0, 0, 4, 4, 40, 40, 200, 3_000]);
     vec![script.byte(); length]
 }

@@ -1,15 +1,16 @@
-//! Settings of a fuzzed node: two shards, two listeners, and limits so small that they are reached.
+//! Settings of a fuzzed node: two shards, a listener for MQTT and three for devices, and limits so small that they are
+//! reached.
 
+use super::devices::{PHONES, Speaks, blueprint};
 use super::script::Script;
-use ringwire_codec::adapter::emq::EmqTcp;
 use ringwire_codec::mqtt::QoS;
 use ringwire_core::Settings;
-use ringwire_core::access::{Access, Operation, Rule};
+use ringwire_core::access::{Access, Operation, Rule, User};
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{
-    AclDenyAction, Delayed, Device, Listener, Mqtt, Overflow, Protocol, RewriteAction, RewriteRule,
+    AclDenyAction, AutoSubscribe, Broker, Delayed, Device, Flapping, Listener, Mqtt, Overflow, Protocol,
+    RewriteAction, RewriteRule, SysEvent,
 };
-use std::sync::Arc;
 
 /// Shards of the node.
 pub const SHARDS: u16 = 2;
@@ -31,10 +32,7 @@ pub fn of(script: &mut Script<'_>) -> Settings {
     let flags = script.byte();
     let levels = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
     let private = Device {
-        adapter: Arc::new(EmqTcp {
-            max_packet_size: 1_000,
-            ..EmqTcp::default()
-        }),
+        adapter: blueprint(Speaks::Emq, false),
         idle_timeout_ms: 5_000,
         up_qos: levels[usize::from(flags) % 3],
         up_retain: flags & 4 != 0,
@@ -42,7 +40,22 @@ pub fn of(script: &mut Script<'_>) -> Settings {
         session_expiry_s: if flags & 32 != 0 { 10 } else { 0 },
         overflow: script.pick(&[Overflow::DropOldest, Overflow::DropNewest, Overflow::Disconnect]),
         acl_deny_action: AclDenyAction::Ignore,
+        retry_interval_ms: 500,
+        retry_max: 1,
         ..Device::default()
+    };
+    // What these two choose from was chosen above.
+    let described = Device {
+        adapter: blueprint(Speaks::Described, flags & 64 != 0),
+        up_topic: "d/%c/{tag}".to_owned(),
+        up_retain: false,
+        ..private.clone()
+    };
+    let terminals = Device {
+        adapter: blueprint(Speaks::Jt808, flags & 128 != 0),
+        up_topic: "jt808/%c/up".to_owned(),
+        dn_topic: "jt808/%c/dn".to_owned(),
+        ..private.clone()
     };
     let listener = |name: &str, protocol| Listener {
         name: name.to_owned(),
@@ -56,6 +69,8 @@ pub fn of(script: &mut Script<'_>) -> Settings {
         listeners: vec![
             listener("mqtt", Protocol::Mqtt(mqtt)),
             listener("private", Protocol::Device(private)),
+            listener("described", Protocol::Device(described)),
+            listener("jt808", Protocol::Device(terminals)),
         ],
         limits,
         access: access(script),
@@ -69,8 +84,43 @@ pub fn of(script: &mut Script<'_>) -> Settings {
         } else {
             Vec::new()
         },
+        broker: Broker {
+            sys_event_messages: vec![
+                SysEvent::ClientConnected,
+                SysEvent::ClientDisconnected,
+                SysEvent::ClientSubscribed,
+                SysEvent::ClientUnsubscribed,
+            ],
+            ..Broker::default()
+        },
+        auto_subscribe: if flags & 128 != 0 {
+            auto_subscribe()
+        } else {
+            Vec::new()
+        },
+        flapping: Flapping {
+            enable: flags & 64 != 0,
+            max_count: 3,
+            window_time_ms: 5_000,
+            ban_time_ms: 2_000,
+        },
         ..Settings::default()
     }
+}
+
+fn auto_subscribe() -> Vec<AutoSubscribe> {
+    let row = |topic: &str, qos, rh| AutoSubscribe {
+        topic: topic.to_owned(),
+        qos,
+        rh,
+        rap: rh == 1,
+        nl: rh == 2,
+    };
+    vec![
+        row("tcp/%c/up", QoS::AtLeastOnce, 0),
+        row("%u/#", QoS::AtMostOnce, 1),
+        row("$share/g/t", QoS::ExactlyOnce, 2),
+    ]
 }
 
 /// Where a rewrite rule leads.
@@ -98,10 +148,25 @@ fn access(script: &mut Script<'_>) -> Access {
         rule("b", Operation::Subscribe, "t/+"),
     ];
     Access {
+        users: users(),
         methods: vec!["SCRAM-SHA-256".to_owned()],
         rules: if script.one_in(3) { rules } else { Vec::new() },
         ..Access::default()
     }
+}
+
+/// Terminals show the code that they got for a password. The last one has none.
+fn users() -> Vec<User> {
+    let user = |username: &str, password: &str| User {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    };
+    vec![
+        user("user", "secret"),
+        user(PHONES[0], PHONES[0]),
+        user(PHONES[1], PHONES[1]),
+        user(PHONES[2], ""),
+    ]
 }
 
 fn limits(script: &mut Script<'_>) -> Limits {
@@ -128,6 +193,9 @@ fn limits(script: &mut Script<'_>) -> Limits {
         retained_expiry_s: script.pick(&[0, 0, 2]),
         topic_alias_bytes: choose(4, 5, 1_000),
         reference_bytes: choose(0, 16, 4_096),
+        bans: choose(6, 2, 50),
+        flapping_clients: choose(6, 1, 50),
+        device_frame_bytes: choose(5, 300, 4_000),
         ..Limits::default()
     }
 }

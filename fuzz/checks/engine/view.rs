@@ -3,8 +3,8 @@
 //! Knows only what the standard promises to any client, however badly that one behaves. What the client wrote is decoded
 //! here too, so that raw bytes count like built ones.
 
+use super::devices::{Hears, Speaks};
 use ringwire_codec::mqtt::{self, Decoded, Packet, PacketType, Property, QoS, ReasonCode, Version};
-use ringwire_codec::private;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a CONNECT said, as far as it binds the server.
@@ -29,7 +29,8 @@ enum State {
 /// One connection.
 #[derive(Debug)]
 pub struct View {
-    is_private: bool,
+    /// The ear of a device; `None`: it is an MQTT client.
+    pub device: Option<Hears>,
     /// Written and not yet decoded; `None` once it could not be.
     up: Option<Vec<u8>>,
     hello: Option<Hello>,
@@ -53,9 +54,9 @@ pub struct View {
 
 impl View {
     /// A connection that has said nothing yet.
-    pub fn new(is_private: bool) -> Self {
+    pub fn new(speaks: Speaks) -> Self {
         Self {
-            is_private,
+            device: (speaks != Speaks::Mqtt).then(|| Hears::new(speaks)),
             up: Some(Vec::new()),
             hello: None,
             state: State::Silent,
@@ -72,7 +73,10 @@ impl View {
 
     /// The server took its CONNECT and has not ended it.
     pub fn is_connected(&self) -> bool {
-        self.state == State::Connected
+        match &self.device {
+            Some(device) => device.is_connected(),
+            None => self.state == State::Connected,
+        }
     }
 
     /// It has sent a whole CONNECT.
@@ -83,7 +87,7 @@ impl View {
     /// The client writes. `at_once`: the server handles it now, and nothing else with it, and has sent nothing that the client
     /// has not read.
     pub fn wrote(&mut self, bytes: &[u8], at_once: bool) {
-        let Some(mut up) = self.up.take().filter(|_| !self.is_private) else {
+        let Some(mut up) = self.up.take().filter(|_| self.device.is_none()) else {
             return;
         };
         up.extend_from_slice(bytes);
@@ -167,39 +171,12 @@ impl View {
     /// The client reads: whole packets only, each one that the server may send now.
     pub fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let size = if self.is_private {
-                self.read_frame(bytes)
-            } else {
-                self.read_packet(bytes)
+            let size = match &mut self.device {
+                Some(device) => device.read(bytes),
+                None => self.read_packet(bytes),
             };
             bytes = &bytes[size..];
         }
-    }
-
-    fn read_frame(&mut self, bytes: &[u8]) -> usize {
-        let decoded = private::decode(bytes, private::PAYLOAD_BYTES_MAX);
-        let Ok(private::Decoded::Frame(frame, size)) = decoded else {
-            panic!("the server sent {decoded:?}: {bytes:02x?}");
-        };
-        match frame {
-            private::Frame::ConnAck { code, .. } => {
-                assert_eq!(self.state, State::Silent, "one CONNACK, first of all");
-                self.state = match code {
-                    private::ConnAckCode::Accepted => State::Connected,
-                    private::ConnAckCode::AuthenticationFailed
-                    | private::ConnAckCode::VersionNotSupported => State::Over,
-                };
-            }
-            private::Frame::DataTrans { .. } | private::Frame::Pong => {
-                assert_eq!(self.state, State::Connected, "{frame:?}");
-            }
-            private::Frame::Connect { .. }
-            | private::Frame::Ping { .. }
-            | private::Frame::Disconnect { .. } => {
-                panic!("the server sent {frame:?}");
-            }
-        }
-        size
     }
 
     fn read_packet(&mut self, bytes: &[u8]) -> usize {
