@@ -15,6 +15,9 @@ use ringwire_codec::adapter::{
 };
 use std::sync::Arc;
 
+/// Bytes that a connection keeps for a state larger than the one it has.
+const SPARE_BYTES_MAX: usize = 512;
+
 /// See the module.
 pub(crate) struct ModuleAdapter {
     compiled: Arc<Compiled>,
@@ -124,13 +127,14 @@ impl ModuleAdapter {
             return Ok(Reading::Incomplete);
         }
         let limit = self.compiled.settings.frame_bytes_max;
-        let mut offer = INPUT_BYTES_MIN
-            .max(needs)
-            .max(frame * 2)
-            .min(input.len())
-            .min(limit);
         let mut shown_before = 0;
         let instance = self.load(link)?;
+        let mut offer = INPUT_BYTES_MIN
+            .max(frame * 2)
+            .min(instance.room_hoped())
+            .max(needs)
+            .min(input.len())
+            .min(limit);
         loop {
             instance.host().queue.clear();
             let Some(says) = instance.read(&input[..offer])? else {
@@ -163,7 +167,8 @@ impl ModuleAdapter {
                 return Ok(Reading::Incomplete);
             }
             shown_before = offer;
-            offer = needs.max(offer * 2).min(input.len()).min(limit);
+            let generous = (offer * 2).min(instance.room_hoped());
+            offer = needs.max(generous).min(input.len()).min(limit);
         }
     }
 
@@ -389,6 +394,10 @@ fn unload(instance: &mut Instance, link: u32, slots: &mut Slots) {
     let slot = slots.of(link);
     let state = instance.state();
     slot.state.clear();
+    // What a large frame once took must not stay for as long as the connection.
+    if slot.state.capacity() > 2 * state.len() + SPARE_BYTES_MAX {
+        slot.state.shrink_to(state.len());
+    }
     slot.state.extend_from_slice(state);
     let queue = &mut instance.host().queue;
     if !queue.is_empty() {

@@ -17,6 +17,14 @@ pub enum ModuleError {
         /// Why.
         error: io::Error,
     },
+    /// No module that a person wrote.
+    #[error("{} has more than {limit} bytes: build it optimised and without debug information", path.display())]
+    Large {
+        /// Which.
+        path: PathBuf,
+        /// Bytes that are read.
+        limit: u64,
+    },
     /// WebAssembly's text format.
     #[error(
         "this is WebAssembly as text: assemble it first, as with `wat2wasm x.wat` or `wasm-tools parse x.wat -o x.wasm`"

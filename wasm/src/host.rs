@@ -5,6 +5,7 @@
 
 use crate::queue::{Credentials, Pending, Queue, Report, Span};
 use crate::settings::Settings;
+use crate::ticker::{Hold, Pulse};
 use ringwire_codec::adapter::{Kind, Undeliverable, Unreadable};
 use rustix::time::{ClockId, clock_gettime};
 use std::ops::Range;
@@ -14,6 +15,8 @@ use wasmtime::{Error, Memory, ResourceLimiter, Result, UpdateDeadline};
 
 /// Bytes of a text for a person.
 const TEXT_BYTES_MAX: usize = 200;
+/// Characters of a name or a message.
+const SHOWN_CHARS_MAX: usize = 300;
 /// A module has one table; what it points to is functions.
 const TABLE_ELEMENTS_MAX: usize = 65_536;
 
@@ -61,7 +64,7 @@ pub(crate) struct Fields {
 }
 
 impl Host {
-    pub(crate) fn new(name: Arc<str>, settings: Settings, fields: Fields) -> Self {
+    pub(crate) fn new(name: Arc<str>, settings: Settings, fields: Fields, pulse: Arc<Pulse>) -> Self {
         Self {
             name,
             settings,
@@ -75,7 +78,7 @@ impl Host {
             undeliverable: None,
             fields,
             limiter: Limiter::new(settings.memory_bytes_max),
-            watch: Watch::new(settings.deadline()),
+            watch: Watch::new(settings.deadline(), pulse),
             log: Log::new(settings.log_lines_max),
         }
     }
@@ -97,6 +100,9 @@ impl Host {
     /// One more event.
     pub(crate) fn report(&mut self, report: Report, tag: u32) -> Result<()> {
         self.only_in(Call::Read, "an event")?;
+        if self.queue.is_over {
+            return Ok(());
+        }
         if self.queue.pending.len() >= self.settings.events_max {
             let limit = self.settings.events_max;
             return Err(Error::msg(format!("more than {limit} events in one call")));
@@ -119,15 +125,21 @@ impl Host {
             let at = at - self.input.start;
             return Ok(Span::Input(at..at + found.len()));
         }
+        self.keeps(found.len())?;
         let kept = self.queue.bytes.len();
-        if found.len() > self.settings.event_bytes_max.saturating_sub(kept) {
-            let limit = self.settings.event_bytes_max;
+        self.queue.bytes.extend_from_slice(found);
+        Ok(Span::Kept(kept..kept + found.len()))
+    }
+
+    /// So many bytes more may be kept.
+    fn keeps(&self, count: usize) -> Result<()> {
+        let limit = self.settings.event_bytes_max;
+        if count > limit.saturating_sub(self.queue.bytes_kept()) {
             return Err(Error::msg(format!(
                 "events of more than {limit} bytes in one call"
             )));
         }
-        self.queue.bytes.extend_from_slice(found);
-        Ok(Span::Kept(kept..kept + found.len()))
+        Ok(())
     }
 
     /// As `span`; address 0 stands for nothing.
@@ -149,17 +161,15 @@ impl Host {
         }
         let size = u32::try_from(self.fields.count * 8).map_err(|_| Error::msg("too many fields"))?;
         let pairs = slice(memory, pairs, size)?;
-        let (mut values, mut total) = (Vec::with_capacity(self.fields.wanted.len()), 0);
-        for &field in self.fields.wanted.iter() {
+        let mut values = Vec::with_capacity(self.fields.wanted.len());
+        for &field in self.fields.wanted.clone().iter() {
             let word = |at: usize| {
                 let bytes = pairs[at..at + 4].try_into().expect("four bytes");
                 u32::from_le_bytes(bytes)
             };
             let found = slice(memory, word(field * 8), word(field * 8 + 4))?;
-            total += found.len();
-            if total > self.settings.event_bytes_max {
-                return Err(Error::msg("values of more bytes than an event may have").into());
-            }
+            self.keeps(found.len())?;
+            self.queue.value_bytes += found.len();
             let text = std::str::from_utf8(found).map_err(|_| Trouble::NotText)?;
             values.push(text.to_owned());
         }
@@ -224,6 +234,23 @@ pub(crate) fn text(memory: &[u8], at: u32, len: u32) -> Result<String> {
     Ok(String::from_utf8_lossy(found).escape_debug().to_string())
 }
 
+/// A name or a message with names of the module, which may have a hundred thousand bytes of anything, for a person.
+pub(crate) fn shown(text: &str) -> String {
+    let is_plain = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    let mut chars = text.chars();
+    let mut shown: String = chars.by_ref().take(SHOWN_CHARS_MAX).map(is_plain).collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// An error in the input, as the module tells it.
 pub(crate) fn unreadable(host: &Host, kind: Option<Kind>, what: String, offset: u32) -> Result<Unreadable> {
     let kind = kind.ok_or_else(|| Error::msg("there is no such kind of error"))?;
@@ -280,20 +307,25 @@ impl ResourceLimiter for Limiter {
 #[derive(Debug)]
 pub(crate) struct Watch {
     limit: Duration,
-    /// Calls so far.
-    pub(crate) calls: u64,
-    /// The call that was running at the last tick.
-    seen: u64,
+    pulse: Arc<Pulse>,
+    /// The call meets ticks: there must be more of them until it is over.
+    met: Option<Met>,
+}
+
+/// Of the call that is under way.
+#[derive(Debug)]
+struct Met {
+    hold: Hold,
+    /// CPU time at its first tick.
     since: Duration,
 }
 
 impl Watch {
-    fn new(limit: Duration) -> Self {
+    fn new(limit: Duration, pulse: Arc<Pulse>) -> Self {
         Self {
             limit,
-            calls: 0,
-            seen: 0,
-            since: Duration::ZERO,
+            pulse,
+            met: None,
         }
     }
 
@@ -301,15 +333,22 @@ impl Watch {
     pub(crate) fn tick(&mut self) -> Result<UpdateDeadline> {
         let now = clock_gettime(ClockId::ThreadCPUTime);
         let now = Duration::try_from(now).map_err(Error::new)?;
-        if self.seen != self.calls {
-            (self.seen, self.since) = (self.calls, now);
+        let Some(met) = &self.met else {
+            let hold = Hold::of(&self.pulse);
+            self.met = Some(Met { hold, since: now });
             return Ok(UpdateDeadline::Continue(1));
-        }
-        if now.saturating_sub(self.since) < self.limit {
+        };
+        met.hold.heard();
+        if now.saturating_sub(met.since) < self.limit {
             return Ok(UpdateDeadline::Continue(1));
         }
         let limit = self.limit.as_millis();
         Err(Error::msg(format!("it ran for more than {limit} ms")))
+    }
+
+    /// The call is over.
+    pub(crate) fn end(&mut self) {
+        self.met = None;
     }
 }
 

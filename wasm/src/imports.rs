@@ -94,7 +94,9 @@ fn events(linker: &mut Linker<Host>) -> Result<()> {
                 Ok(values) => host.report(Report::Publish { payload, values }, tag),
                 Err(Trouble::NotText) => {
                     let what = "a field that the up topic has is not UTF-8";
-                    host.report(Report::Unreadable(Unreadable::new(Kind::Malformed, what, 0)), 0)
+                    host.report(Report::Unreadable(Unreadable::new(Kind::Malformed, what, 0)), 0)?;
+                    host.queue.is_over = true;
+                    Ok(())
                 }
                 Err(Trouble::Module(error)) => Err(error),
             }

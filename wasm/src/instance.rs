@@ -3,13 +3,16 @@
 //! After an `Err` its memory may be in any state, so the caller throws it away; it never holds more than one connection's
 //! state, and that connection is the one that failed.
 
-use crate::host::{Call, Fields, Host};
+use crate::host::{Call, Fields, Host, shown};
 use crate::module::Compiled;
 use ringwire_codec::adapter::Tail;
 use wasmtime::{Memory, Store, Trap, TypedFunc, WasmBacktrace};
 
 /// Bytes of input that every module must take, and is shown at first: several frames of the usual size, quickly copied.
 pub(crate) const INPUT_BYTES_MIN: usize = 256;
+
+/// Bytes of all names of fields.
+const FIELDS_TEXT_BYTES_MAX: usize = 16_384;
 
 /// Why a call failed, for a person.
 pub(crate) type Failure = String;
@@ -26,6 +29,8 @@ pub(crate) struct Instance {
     deliver: Option<TypedFunc<Message, i32>>,
     /// Of the input's buffer: address and bytes.
     room: (usize, usize),
+    /// Bytes of input that it does not take; so many, and more.
+    refused: usize,
     /// Of a connection's state.
     state: (usize, usize),
     /// Bytes at the front of the state that may not be zero.
@@ -46,16 +51,14 @@ pub(crate) struct Parcel<'a> {
 
 impl Instance {
     pub(crate) fn new(compiled: &Compiled, fields: Fields) -> Result<Self, Failure> {
-        let host = Host::new(compiled.name.clone(), compiled.settings, fields);
+        let pulse = compiled.ticker.pulse();
+        let host = Host::new(compiled.name.clone(), compiled.settings, fields, pulse);
         let mut store = Store::new(compiled.engine(), host);
         store.limiter(|host| &mut host.limiter);
         store.epoch_deadline_callback(|mut context| context.data_mut().watch.tick());
-        store.set_epoch_deadline(1);
-        store.data_mut().watch.calls = 1;
-        let instance = match compiled.pre.instantiate(&mut store) {
-            Ok(instance) => instance,
-            Err(error) => return Err(explain(&error, &store)),
-        };
+        // Over at once: the first call finds out whether the ticker sleeps.
+        store.set_epoch_deadline(0);
+        let instance = run(&mut store, Call::Other, |store| compiled.pre.instantiate(store))?;
         let missing = "its exports were checked";
         let memory = instance.get_memory(&mut store, "memory").expect(missing);
         store.data_mut().memory = Some(memory);
@@ -72,6 +75,7 @@ impl Instance {
             answer: instance.get_typed_func(&mut store, "ringwire_answer").ok(),
             deliver: instance.get_typed_func(&mut store, "ringwire_deliver").ok(),
             room: (0, 0),
+            refused: usize::MAX,
             state: (0, 0),
             dirty: 0,
             store,
@@ -120,6 +124,7 @@ impl Instance {
     /// The text at an address, which ends with a zero.
     pub(crate) fn text(&self, at: u32) -> Option<String> {
         let rest = self.memory.data(&self.store).get(at as usize..)?;
+        let rest = &rest[..rest.len().min(FIELDS_TEXT_BYTES_MAX)];
         let end = rest.iter().position(|byte| *byte == 0)?;
         std::str::from_utf8(&rest[..end]).ok().map(str::to_owned)
     }
@@ -139,13 +144,9 @@ impl Instance {
     pub(crate) fn state(&mut self) -> &[u8] {
         let (at, size) = self.state;
         let memory = self.memory.data(&self.store);
-        let state = &memory[at..at + size];
-        let kept = state
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last + 1);
-        self.dirty = kept;
-        &state[..kept]
+        let state = without_zeros(&memory[at..at + size]);
+        self.dirty = state.len();
+        state
     }
 
     pub(crate) fn has_open(&self) -> bool {
@@ -166,10 +167,17 @@ impl Instance {
             return Ok(Some(self.room.0));
         }
         let generous = bytes.next_power_of_two().max(INPUT_BYTES_MIN);
-        match self.ask_room(generous)? {
-            None if generous > bytes => self.ask_room(bytes),
-            answer => Ok(answer),
+        if generous < self.refused
+            && let Some(at) = self.ask_room(generous)?
+        {
+            return Ok(Some(at));
         }
+        self.ask_room(bytes)
+    }
+
+    /// The most bytes of input that it may take, as far as is known.
+    pub(crate) fn room_hoped(&self) -> usize {
+        self.refused - 1
     }
 
     fn ask_room(&mut self, bytes: usize) -> Result<Option<usize>, Failure> {
@@ -177,10 +185,12 @@ impl Instance {
         let input = &self.input;
         let at = run(&mut self.store, Call::Other, |store| input.call(store, size))? as usize;
         if at == 0 {
+            self.refused = self.refused.min(bytes);
             return Ok(None);
         }
         let memory = self.memory.data_size(&self.store);
-        if at + bytes > memory {
+        // The address behind the last byte must be one, too.
+        if at + bytes > memory.min(u32::MAX as usize) {
             return Err(format!(
                 "ringwire_input({bytes}) says {at:#x}, where its memory of {memory:#x} bytes has no such room"
             ));
@@ -192,7 +202,7 @@ impl Instance {
     /// The most bytes of input that the module takes, below a number that it refused. Its buffer is so large then.
     #[cold]
     pub(crate) fn room_below(&mut self, refused: usize) -> Result<usize, Failure> {
-        let (mut fits, mut too_many) = (self.room.1, refused);
+        let (mut fits, mut too_many) = (self.room.1, refused.min(self.refused));
         while too_many - fits > 1 {
             let middle = fits + (too_many - fits) / 2;
             match self.ask_room(middle)? {
@@ -288,6 +298,16 @@ impl Instance {
     }
 }
 
+/// The front of a state: a place for a large frame is mostly zeros, which are passed over many at a time.
+fn without_zeros(state: &[u8]) -> &[u8] {
+    const MANY: usize = 128;
+    let is_zero = |many: &&[u8]| many.iter().fold(0, |any, byte| any | byte) == 0;
+    let zeros = state.rchunks(MANY).take_while(is_zero).count() * MANY;
+    let front = &state[..state.len().saturating_sub(zeros)];
+    let last = front.iter().rposition(|byte| *byte != 0);
+    &front[..last.map_or(0, |last| last + 1)]
+}
+
 /// What `ringwire_deliver` says about the bytes that it wrote.
 fn tail(says: i32) -> Result<Tail, Failure> {
     match says {
@@ -325,11 +345,9 @@ fn run<R>(
 ) -> Result<R, Failure> {
     let host = store.data_mut();
     host.call = kind;
-    host.watch.calls += 1;
-    match call(store) {
-        Ok(result) => Ok(result),
-        Err(error) => Err(explain(&error, store)),
-    }
+    let result = call(store);
+    store.data_mut().watch.end();
+    result.map_err(|error| explain(&error, store))
 }
 
 /// What happened, in one line: the cause, the function that it happened in, and whether it wanted more memory.
@@ -342,7 +360,7 @@ fn explain(error: &wasmtime::Error, store: &Store<Host>) -> Failure {
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     let frame = backtrace.and_then(|backtrace| backtrace.frames().first());
     if let Some(name) = frame.and_then(|frame| frame.func_name()) {
-        what.push_str(&format!(" (in {})", name.escape_debug()));
+        what.push_str(&format!(" (in {})", shown(name)));
     }
     let limiter = &store.data().limiter;
     if let Some(bytes) = limiter.refused {

@@ -18,6 +18,7 @@ mod module;
 mod queue;
 mod settings;
 mod slot;
+mod ticker;
 
 pub use error::ModuleError;
 pub use module::Module;

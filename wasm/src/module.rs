@@ -5,14 +5,15 @@
 
 use crate::adapter::ModuleAdapter;
 use crate::error::ModuleError;
-use crate::host::{Fields, Host};
+use crate::host::{Fields, Host, shown};
 use crate::imports::{self, NAMESPACE};
 use crate::instance::Instance;
 use crate::settings::Settings;
+use crate::ticker::Ticker;
 use ringwire_codec::adapter::{Adapter, Blueprint};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use wasmtime::{Config, Engine, ExternType, InstancePre, ValType};
 
 /// The version of the interface; what `ringwire_abi` says.
@@ -20,6 +21,8 @@ const VERSION: i32 = 1;
 /// Stack of a module's functions: a shard's thread has 2 MiB.
 const STACK_BYTES_MAX: usize = 256 << 10;
 const FIELDS_MAX: usize = 256;
+/// Bytes of a file: what is larger would be compiled for minutes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// A compiled module.
 #[derive(Clone, Debug)]
@@ -35,6 +38,7 @@ pub(crate) struct Compiled {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
     pub(crate) pre: InstancePre<Host>,
+    pub(crate) ticker: Ticker,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -57,10 +61,16 @@ impl Module {
     /// # Errors
     /// See [`ModuleError`].
     pub fn from_file(name: &str, path: &Path, settings: Settings) -> Result<Self, ModuleError> {
-        let bytes = std::fs::read(path).map_err(|error| ModuleError::File {
+        let bytes = read(path).map_err(|error| ModuleError::File {
             path: path.to_owned(),
             error,
         })?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(ModuleError::Large {
+                path: path.to_owned(),
+                limit: FILE_BYTES_MAX,
+            });
+        }
         Self::from_bytes(name, &bytes, settings)
     }
 
@@ -72,14 +82,15 @@ impl Module {
         is_binary(bytes)?;
         let engine = engine(&settings)?;
         let module = wasmtime::Module::from_binary(&engine, bytes)
-            .map_err(|error| ModuleError::Invalid(format!("{error:#}")))?;
+            .map_err(|error| ModuleError::Invalid(shown(&format!("{error:#}"))))?;
         has_exports(&module)?;
         let pre = link(&engine, &module)?;
-        tick(&engine, settings.deadline())?;
+        let ticker = Ticker::start(engine.weak(), settings.deadline() / 2);
         let compiled = Compiled {
             name: name.into(),
             settings,
             pre,
+            ticker: ticker.map_err(|error| ModuleError::Machine(error.to_string()))?,
         };
         let about = About::ask(&compiled)?;
         Ok(Self {
@@ -186,6 +197,14 @@ fn field_names(instance: &Instance, at: u32) -> Result<Vec<String>, ModuleError>
     Ok(names)
 }
 
+/// The file, or a byte more of it than is taken.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The file's first bytes.
 fn is_binary(bytes: &[u8]) -> Result<(), ModuleError> {
     match bytes {
@@ -213,24 +232,6 @@ fn engine(settings: &Settings) -> Result<Engine, ModuleError> {
     Engine::new(&config).map_err(|error| ModuleError::Machine(format!("{error:#}")))
 }
 
-/// Moves the engine's epoch on, twice a deadline, for as long as a module of it is there.
-fn tick(engine: &Engine, deadline: Duration) -> Result<(), ModuleError> {
-    let engine = engine.weak();
-    let pause = deadline / 2;
-    let ticker = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(pause);
-        }
-    };
-    let thread = std::thread::Builder::new().name("ringwire-wasm".to_owned());
-    let started = thread.spawn(ticker);
-    started
-        .map(drop)
-        .map_err(|error| ModuleError::Machine(error.to_string()))
-}
-
 /// Finds each import.
 fn link(engine: &Engine, module: &wasmtime::Module) -> Result<InstancePre<Host>, ModuleError> {
     let linker = imports::linker(engine).map_err(|error| ModuleError::Machine(format!("{error:#}")))?;
@@ -238,15 +239,15 @@ fn link(engine: &Engine, module: &wasmtime::Module) -> Result<InstancePre<Host>,
         let is_known = import.module() == NAMESPACE && imports::NAMES.contains(&import.name());
         if !is_known {
             return Err(ModuleError::UnknownImport {
-                module: import.module().to_owned(),
-                name: import.name().to_owned(),
+                module: shown(import.module()),
+                name: shown(import.name()),
             });
         }
     }
     linker
         .instantiate_pre(module)
         .map_err(|error| ModuleError::WrongImport {
-            detail: format!("{error:#}"),
+            detail: shown(&format!("{error:#}")),
         })
 }
 
@@ -259,6 +260,9 @@ struct Export {
     /// Why it must be there; empty when it need not.
     hint: &'static str,
 }
+
+/// Both or none.
+const STATE: (&str, &str) = ("ringwire_state", "ringwire_state_size");
 
 const EXPORTS: [Export; 11] = [
     Export {
@@ -303,8 +307,8 @@ const EXPORTS: [Export; 11] = [
         signature: "(topic: i32, bytes: i32, payload: i32, bytes: i32, number: i32, again: i32) -> i32",
         hint: "",
     },
-    Export::asked("ringwire_state"),
-    Export::asked("ringwire_state_size"),
+    Export::asked(STATE.0),
+    Export::asked(STATE.1),
     Export::asked("ringwire_version"),
     Export::asked("ringwire_fields"),
     Export::asked("ringwire_window"),
@@ -329,6 +333,15 @@ fn has_exports(module: &wasmtime::Module) -> Result<(), ModuleError> {
             name: "memory",
             hint: "its linear memory, which the broker writes input to",
         });
+    }
+    let has = |name| module.get_export(name).is_some();
+    for (one, other) in [STATE, (STATE.1, STATE.0)] {
+        if has(one) && !has(other) {
+            return Err(ModuleError::MissingExport {
+                name: other,
+                hint: "a state has a place and a size",
+            });
+        }
     }
     for export in &EXPORTS {
         match module.get_export(export.name) {

@@ -2,7 +2,7 @@
 //!
 //! A call may report several; the engine takes one after another and the module is not called again before the last is
 //! answered. What stands in the input stays there; everything else is copied, because the module's memory is another
-//! connection's a moment later. Bounded by `Settings::events_max` and `event_bytes_max`.
+//! connection's a moment later. Bounded by `Settings::events_max` and `event_bytes_max`, which values count for as well.
 
 use ringwire_codec::adapter::{Kind, Scratch, Unreadable};
 use std::collections::VecDeque;
@@ -55,8 +55,12 @@ pub(crate) struct Queue {
     pub(crate) pending: VecDeque<Pending>,
     /// Of spans that are kept.
     pub(crate) bytes: Vec<u8>,
+    /// Of values.
+    pub(crate) value_bytes: usize,
     /// The first was reported to the engine, which has not answered.
     pub(crate) asked: bool,
+    /// The broker itself found the last one unreadable: what the module still reports in this call is of no interest.
+    pub(crate) is_over: bool,
 }
 
 impl Queue {
@@ -66,8 +70,19 @@ impl Queue {
 
     pub(crate) fn clear(&mut self) {
         self.pending.clear();
-        self.bytes.clear();
         self.asked = false;
+        self.free();
+    }
+
+    /// Bytes that are kept.
+    pub(crate) fn bytes_kept(&self) -> usize {
+        self.bytes.len() + self.value_bytes
+    }
+
+    fn free(&mut self) {
+        self.bytes.clear();
+        self.value_bytes = 0;
+        self.is_over = false;
     }
 
     /// Takes the first; the memory is free with the last.
@@ -75,7 +90,7 @@ impl Queue {
         let first = self.pending.pop_front();
         self.asked = false;
         if self.pending.is_empty() {
-            self.bytes.clear();
+            self.free();
         }
         first
     }
