@@ -75,6 +75,8 @@ impl Mistake {
 /// # Errors
 /// Every mistake, with line and caret.
 pub fn migrate(path: &Path, text: &str, colour: bool) -> Result<Migrated, String> {
+    // Some editors put a mark of byte order before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (settings, mut mistakes) = conf::read(text);
     let plan = plan::Plan::of(&settings, &mut mistakes);
     if mistakes.is_empty() && plan.listeners.is_empty() {

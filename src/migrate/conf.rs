@@ -1,7 +1,9 @@
 //! Lines of an EMQX 4 configuration file: `key = value`, comments behind `#`.
 //!
-//! As EMQX's parser (cuttlefish) has it: a key is words with dots between, the value is the rest of the line without the
-//! blanks around it, and `#` begins a comment anywhere. A line that is none of that is a mistake, and reading goes on.
+//! EMQX has read it in two ways. Up to 4.2 a value is the rest of its line, quotes and `#` with it, and comments have lines
+//! of their own. From 4.3 on (HOCON) a value may stand in quotes, and a comment may follow it. Here quotes are those of 4.3,
+//! and `#` begins a comment at the front of a line, behind a blank, and behind a closing quote. A setting says where that
+//! leaves a doubt; a line that cannot be read is a mistake, and reading goes on.
 
 use super::Mistake;
 use std::ops::Range;
@@ -17,8 +19,8 @@ pub(super) struct Setting<'a> {
     pub(super) value_span: Range<usize>,
     /// The user's comments above it and behind it, without `#`.
     pub(super) comments: Vec<&'a str>,
-    /// A `#` ended the value without a blank before it.
-    pub(super) is_cut: bool,
+    /// It is not in quotes and has a `#` in it, where EMQX from 4.3 on ends the value.
+    pub(super) has_hash: bool,
 }
 
 /// Every setting, in order, and what is wrong with the other lines.
@@ -28,31 +30,48 @@ pub(super) fn read(text: &str) -> (Vec<Setting<'_>>, Vec<Mistake>) {
     for (number, whole) in (1..).zip(text.split_inclusive('\n')) {
         let offset = start;
         start += whole.len();
-        let (content, comment) = match whole.split_once('#') {
-            Some((content, comment)) => (content, user_s(comment)),
-            None => (whole, None),
-        };
+        let (content, comment) = without_comment(whole);
         if content.trim().is_empty() {
             // A blank line parts a comment from what it is about.
-            match whole.contains('#') {
-                true => comments.extend(comment),
-                false => comments.clear(),
+            match comment {
+                Some(comment) => comments.extend(user_s(comment)),
+                None => comments.clear(),
             }
             continue;
         }
         let mut above = std::mem::take(&mut comments);
-        above.extend(comment);
+        above.extend(comment.and_then(user_s));
         match setting(content, offset) {
             Ok(mut setting) => {
                 setting.line = number;
                 setting.comments = above;
-                setting.is_cut = whole.contains('#') && !content.ends_with(char::is_whitespace);
                 settings.push(setting);
             }
             Err(mistake) => mistakes.push(mistake),
         }
     }
     (settings, mistakes)
+}
+
+/// What stands before a comment, and the comment behind its mark.
+fn without_comment(line: &str) -> (&str, Option<&str>) {
+    let is_alone = |at: usize| line[..at].trim().is_empty();
+    let quote = line.find('"').filter(|at| line[..*at].trim_end().ends_with('='));
+    // A `#` in quotes is a part of the value.
+    let end = quote.and_then(|at| Some(at + 2 + line[at + 1..].find('"')?));
+    let from = end.unwrap_or(0);
+    let may_begin = |at: usize| is_alone(at) || line[..at].ends_with(char::is_whitespace) || end == Some(at);
+    let marks = line[from..].match_indices(['#', '/']).map(|(at, _)| from + at);
+    for at in marks {
+        let (before, rest) = line.split_at(at);
+        if let Some(comment) = rest.strip_prefix('#').filter(|_| may_begin(at)) {
+            return (before, Some(comment));
+        }
+        if let Some(comment) = rest.strip_prefix("//").filter(|_| is_alone(at)) {
+            return (before, Some(comment));
+        }
+    }
+    (line, None)
 }
 
 /// A comment behind its first `#`; with a second one it is EMQX's own, about what the key means there.
@@ -84,16 +103,35 @@ fn setting(content: &str, offset: usize) -> Result<Setting<'_>, Mistake> {
     if value.is_empty() {
         return Err(Mistake::new(all, "no value", "nothing stands behind `=`"));
     }
-    let at = offset + (value.as_ptr() as usize - content.as_ptr() as usize);
+    let bare = place(content, value, offset);
+    let in_quotes = match value.strip_prefix('"').map(unquoted) {
+        None => None,
+        Some(Ok(text)) => Some(text),
+        Some(Err(label)) => return Err(Mistake::new(bare, "a value in quotes that is not one", label)),
+    };
+    let value_span = match in_quotes {
+        Some(text) => bare.start + 1..bare.start + 1 + text.len(),
+        None => bare,
+    };
     Ok(Setting {
         line: 0,
         key,
         key_span,
-        value,
-        value_span: at..at + value.len(),
+        value: in_quotes.unwrap_or(value),
+        value_span,
         comments: Vec::new(),
-        is_cut: false,
+        has_hash: in_quotes.is_none() && value.contains('#'),
     })
+}
+
+/// What stands before the closing quote, behind which nothing may stand.
+fn unquoted(rest: &str) -> Result<&str, &'static str> {
+    match rest.split_once('"') {
+        None => Err("there is no closing quote"),
+        Some((text, _)) if text.contains('\\') => Err("say it without `\\`"),
+        Some((text, "")) => Ok(text),
+        Some(_) => Err("something stands behind the closing quote"),
+    }
 }
 
 /// Where a part of a line stands in the file, without the blanks around it.

@@ -64,8 +64,10 @@ impl<'a> Plan<'a> {
         let mut plan = Self::default();
         let mut subjects = Vec::new();
         for setting in settings {
-            if setting.is_cut {
-                let reason = "`#` begins a comment there, so this is the value that EMQX read".to_owned();
+            if setting.has_hash {
+                let reason = "taken with its `#`, as EMQX up to 4.2 reads it; for 4.3 and later that begins a comment: \
+                              put the value in quotes, or a blank before the `#`"
+                    .to_owned();
                 plan.left.push(left(setting, true, reason));
             }
             match subject(setting) {
@@ -114,12 +116,14 @@ impl<'a> Plan<'a> {
             Ok(address) => address,
             Err(label) => return mistakes.push(wrong(setting, label)),
         };
-        let name = match (from.secure, from.name) {
+        let mut name = match (from.secure, from.name) {
             (true, name) => format!("ssl-{name}"),
-            // The output has one of MQTT too.
-            (false, "mqtt") => "tcp-mqtt".to_owned(),
             (false, name) => name.to_owned(),
         };
+        // The output has one of MQTT too, and what stands before a name may make another one of it.
+        while name == "mqtt" || self.listeners.iter().any(|other| other.name == name) {
+            name.insert_str(0, "tcp-");
+        }
         let bind = Entry {
             key: "bind",
             value: format!("\"{address}\""),

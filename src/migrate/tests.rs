@@ -120,12 +120,44 @@ fn a_deny_that_can_be_reached_keeps_a_listener_closed() {
             rules.len()
         );
     }
+    // One that cannot be reached needs nobody.
+    let rules = "tcp.listener.external.access.1 = deny all\ntcp.listener.external.access.2 = allow all\n";
+    let migrated = done(&format!("{LISTENER}{rules}"));
+    let note = "nothing to do: t.conf:3: tcp.listener.external.access.2 = allow all: a rule before it";
+    assert!(migrated.notes.contains(note), "{}", migrated.notes);
+    for rule in ["allow everybody", "allow all of them", "allow", "permit all"] {
+        let report = wrong(&format!("{LISTENER}tcp.listener.external.access.1 = {rule}"));
+        assert!(report.contains("t.conf:2:34"), "{report}");
+    }
+}
+
+#[test]
+fn what_is_always_so_here_is_named_where_it_was_not_there() {
+    for key in [
+        "tcp.proto.enable_stats",
+        "tcp.listener.external.send_timeout_close",
+        "tcp.listener.external.reuseaddr",
+    ] {
+        let migrated = done(&format!("{LISTENER}{key} = off\n"));
+        let note = format!("nothing to do: t.conf:2: {key} = off: ");
+        assert!(migrated.notes.contains(&note), "{}", migrated.notes);
+        assert_eq!(done(&format!("{LISTENER}{key} = on\n")).notes, "");
+        assert!(wrong(&format!("{LISTENER}{key} = sometimes\n")).contains("t.conf:2:"));
+    }
+}
+
+#[test]
+fn a_comment_goes_with_the_key_below_it_and_not_over_a_blank_line() {
+    let migrated = done(&format!(
+        "# of the file\n\n# of the bell \u{7}\n## its own\n{LISTENER}"
+    ));
     assert!(
-        wrong(&format!(
-            "{LISTENER}tcp.listener.external.access.1 = allow everybody"
-        ))
-        .contains("t.conf:2:34")
+        migrated.toml.contains("\n# of the bell  \nbind = ")
+            || migrated.toml.contains("# of the bell\nbind = "),
+        "{}",
+        migrated.toml
     );
+    assert!(!migrated.toml.contains("of the file"), "{}", migrated.toml);
 }
 
 #[test]
@@ -181,18 +213,60 @@ fn the_last_of_two_lines_counts() {
 }
 
 #[test]
-fn a_hash_begins_a_comment_anywhere_as_it_does_there() {
-    let migrated = done(&format!(
-        "{LISTENER}tcp.proto.dn_topic = a/# and this is a comment\n"
-    ));
-    assert!(migrated.toml.contains("dn_topic = \"a/\""), "{}", migrated.toml);
+fn values_in_quotes_are_those_of_emqx_4_3_and_later() {
+    let migrated = done(
+        "\u{feff}tcp.listener.external = \"127.0.0.1:8090\"\n\
+         tcp.listener.external.access.1 = \"deny 10.0.0.0/8\"\n\
+         tcp.proto.up_topic=\"a # b/%c\"# the plant\n\
+         // nobody listens\n\
+         tcp.proto.dn_topic = \"\" # yet\n\
+         tcp.proto.max_packet_size = \"4KB\"\n",
+    );
+    for line in [
+        "bind = \"127.0.0.1:8090\"\n",
+        "enabled = false\n",
+        "# nobody listens\n# yet\ndn_topic = \"\"\n",
+        "max_packet_size = 4096\n",
+    ] {
+        assert!(migrated.toml.contains(line), "{line}: {}", migrated.toml);
+    }
+    // The topic is what is wrong, and not how it was read.
+    let note = "t.conf:3: tcp.proto.up_topic = a # b/%c: devices publish to it, so it has no `+` or `#`";
+    assert!(migrated.notes.contains(note), "{}", migrated.notes);
+    for (value, label) in [
+        ("\"a/%c", "no closing quote"),
+        ("\"a/%c\"/up", "behind the closing quote"),
+        ("\"\"\"a/%c\"\"\"", "behind the closing quote"),
+        ("\"a\\tb\"", "without `\\`"),
+    ] {
+        let report = wrong(&format!("{LISTENER}tcp.proto.up_topic = {value}\n"));
+        assert!(
+            report.contains(label) && report.contains("t.conf:2:22"),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_hash_begins_a_comment_behind_a_blank_and_is_a_part_of_the_value_otherwise() {
+    let migrated = done(&format!("{LISTENER}tcp.proto.dn_topic = a/%c # one\n"));
     assert!(
-        migrated.toml.contains("# and this is a comment\n"),
+        migrated.toml.contains("# one\ndn_topic = \"a/%c\"\n") && !migrated.has_work,
+        "{}",
+        migrated.toml
+    );
+    // EMQX up to 4.2 listens to all of it, and 4.3 to `a/`.
+    let migrated = done(&format!("{LISTENER}tcp.proto.dn_topic = a/#\n"));
+    assert!(
+        migrated.toml.contains("dn_topic = \"a/#\"\n"),
         "{}",
         migrated.toml
     );
     assert!(
-        migrated.notes.contains("t.conf:2:") && migrated.has_work,
+        migrated
+            .notes
+            .contains("t.conf:2: tcp.proto.dn_topic = a/#: taken with its `#`")
+            && migrated.has_work,
         "{}",
         migrated.notes
     );
@@ -237,8 +311,14 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn a_listener_called_mqtt_or_oddly_keeps_apart() {
-    let migrated = done("tcp.listener.mqtt = 8090\ntcp.listener.ssl = 8091\ntcp.listener.7-a_b = 8092");
+    let migrated = done(
+        "tcp.listener.mqtt = 8090\ntcp.listener.ssl = 8091\ntcp.listener.7-a_b = 8092\n\
+         tcp.listener.ssl.a = 8093\ntcp.listener.ssl-a = 8094\ntcp.listener.tcp-mqtt = 8095",
+    );
     for name in [
+        "[listener.ssl-a]\ntype = \"emqtcp\"\n# Not enabled",
+        "[listener.tcp-ssl-a]",
+        "[listener.tcp-tcp-mqtt]",
         "[listener.mqtt]",
         "[listener.tcp-mqtt]",
         "[listener.ssl]",

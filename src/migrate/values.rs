@@ -130,7 +130,6 @@ pub(super) fn access(text: &str) -> Result<Access, &'static str> {
 /// Milliseconds as our configuration spells them.
 pub(super) fn written_duration(milliseconds: u64) -> String {
     match milliseconds {
-        0 => "0".to_owned(),
         whole if whole.is_multiple_of(1_000) => format!("\"{}s\"", whole / 1_000),
         more => format!("\"{more}ms\""),
     }
