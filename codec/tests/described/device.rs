@@ -27,6 +27,8 @@ pub struct Device {
     /// What it was told.
     pub told: Vec<u8>,
     pub said: Vec<Said>,
+    /// Left as it is from one reading to the next.
+    scratch: Scratch,
 }
 
 pub const PEER: &str = "192.0.2.7:4711";
@@ -50,6 +52,7 @@ impl Device {
             input: Vec::new(),
             told: Vec::new(),
             said: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -62,8 +65,7 @@ impl Device {
     pub fn send_answered(&mut self, bytes: &[u8], change: fn(Answer) -> Answer) -> &mut Self {
         self.input.extend_from_slice(bytes);
         while !self.is_over() {
-            let mut scratch = Scratch::default();
-            let (answer, used) = match self.adapter.read(self.link, &self.input, &mut scratch) {
+            let (answer, used) = match self.adapter.read(self.link, &self.input, &mut self.scratch) {
                 Ok(Read::Incomplete) => break,
                 Ok(Read::Nothing { used }) => (None, used),
                 Ok(Read::Skipped { used, .. }) => {
@@ -72,6 +74,9 @@ impl Device {
                 }
                 Ok(Read::Event { event, used }) => {
                     let (said, answer) = said(&event);
+                    if answer.is_some() {
+                        self.is_read_again(&said, used);
+                    }
                     self.said.push(said);
                     (answer, used)
                 }
@@ -89,6 +94,14 @@ impl Device {
         self
     }
 
+    /// What is not answered yet is reported in the same way again.
+    fn is_read_again(&mut self, before: &Said, used_before: usize) {
+        match self.adapter.read(self.link, &self.input, &mut self.scratch) {
+            Ok(Read::Event { event, used }) => assert_eq!((&said(&event).0, used), (before, used_before)),
+            other => panic!("{before:?}, and then {other:?}"),
+        }
+    }
+
     pub fn is_over(&self) -> bool {
         matches!(self.said.last(), Some(Said::Unreadable(_) | Said::Close))
     }
@@ -101,6 +114,10 @@ impl Device {
             again,
         };
         self.adapter.deliver(self.link, &down, &mut self.told)
+    }
+
+    pub fn window(&self) -> u16 {
+        self.adapter.window()
     }
 
     pub fn take_told(&mut self) -> Vec<u8> {

@@ -5,6 +5,8 @@ mod checks;
 mod commands;
 #[allow(dead_code)]
 mod device;
+mod edges;
+mod fields;
 mod framings;
 mod gbt32960;
 mod random;

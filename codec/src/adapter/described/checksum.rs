@@ -192,6 +192,12 @@ mod tests {
         assert_eq!(nmea.verify(&lower), Verdict::NoDigits { at: 66..68 });
         lower[68 - 2] = b' ';
         assert_eq!(nmea.verify(&lower), Verdict::NoDigits { at: 66..68 });
+        // A sum of 0 is two digits, and not none.
+        assert_eq!(nmea.verify(b"$*  "), Verdict::NoDigits { at: 2..4 });
+        let mut filled = line.to_vec();
+        filled[66..].fill(0);
+        nmea.fill(&mut filled).unwrap();
+        assert_eq!(filled, line, "in capitals, as NMEA has it");
     }
 
     #[test]
@@ -206,6 +212,14 @@ mod tests {
             checksum(Algorithm::Xor, 0, None, 3).verify(&[1, 2, 3]),
             Verdict::Absent
         );
+        // What it covers ends behind the frame, or begins there, or the checksum stands in it.
+        for (from, to, at) in [(1, Some(9), 0), (9, None, 0), (0, Some(-1), 2), (0, None, 1)] {
+            assert_eq!(
+                checksum(Algorithm::Xor, from, to, at).verify(&[1, 2, 3, 4]),
+                Verdict::Absent,
+                "{from} {to:?} {at}"
+            );
+        }
     }
 
     #[test]

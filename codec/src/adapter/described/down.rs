@@ -61,10 +61,8 @@ impl Running {
         if command.send.raw {
             out.extend_from_slice(content);
         } else {
-            let checksum = self.plan.checksum.as_ref();
-            let size = content.len();
-            let framed = self.plan.frame.wrap(checksum, content, out);
-            framed.map_err(|error| undeliverable(error, (size, down.payload.len())))?;
+            let framed = self.plan.frame.wrap(self.plan.checksum.as_ref(), content, out);
+            framed.map_err(|error| undeliverable(error, down.payload.len()))?;
         }
         if plan.window > 0 && !command.send.numbered {
             return Ok(Tail::Settled);
@@ -80,15 +78,13 @@ impl Running {
     }
 }
 
-fn undeliverable(error: Unframed, (content, payload): (usize, usize)) -> Undeliverable {
+fn undeliverable(error: Unframed, payload: usize) -> Undeliverable {
     match error {
-        Unframed::TooLarge { limit, .. } => {
-            let around = content.saturating_sub(payload);
-            Undeliverable::TooLarge {
-                size: payload,
-                limit: limit.saturating_sub(around),
-            }
-        }
+        // As many bytes less would be taken.
+        Unframed::TooLarge { size, limit } => Undeliverable::TooLarge {
+            size: payload,
+            limit: payload.saturating_sub(size.saturating_sub(limit)),
+        },
         Unframed::TooShort(_) | Unframed::HoldsEnd => Undeliverable::Invalid(error.to_string().into()),
     }
 }

@@ -34,10 +34,8 @@ impl Frame {
     /// What cannot be left out, because it is not known where the next frame begins.
     pub(super) fn cut(&self, input: &[u8], searched: usize) -> Result<Cut, Unreadable> {
         let start = self.framing.start();
-        if !input.starts_with(start)
-            && let Some(noise) = self.noise(input, start, searched)?
-        {
-            return Ok(noise);
+        if !input.starts_with(start) {
+            return self.noise(input, start, searched);
         }
         match &self.framing {
             Framing::Length { .. } => self.cut_length(input),
@@ -68,11 +66,8 @@ impl Frame {
         }
     }
 
-    /// The input does not begin with a start mark: where does one begin? `None` when the input may still be one.
-    fn noise(&self, input: &[u8], start: &[u8], searched: usize) -> Result<Option<Cut>, Unreadable> {
-        if start.starts_with(input) {
-            return Ok(Some(Cut::Incomplete { searched: 0 }));
-        }
+    /// The input does not begin with a start mark: where does one begin, or may one still?
+    fn noise(&self, input: &[u8], start: &[u8], searched: usize) -> Result<Cut, Unreadable> {
         let from = searched.min(input.len());
         let found = memmem::find(&input[from..], start).map(|at| from + at);
         let used = found.unwrap_or_else(|| {
@@ -88,10 +83,10 @@ impl Frame {
             );
             return Err(Unreadable::new(Kind::Malformed, what, 0));
         }
-        Ok(Some(match found {
+        Ok(match found {
             Some(used) => Cut::Noise { used },
             None => Cut::Incomplete { searched: used },
-        }))
+        })
     }
 
     fn cut_length(&self, input: &[u8]) -> Result<Cut, Unreadable> {
@@ -199,7 +194,7 @@ impl Frame {
 /// Why a frame cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unframed {
-    #[error("a frame of {size} bytes, and {limit} are taken")]
+    #[error("{size} bytes of a frame, and {limit} are taken")]
     TooLarge { size: usize, limit: usize },
     #[error("a frame of {0} bytes has no room for its length or its checksum")]
     TooShort(usize),
@@ -295,6 +290,7 @@ impl Frame {
         let value = u64::try_from(behind).map_err(|_| Unframed::TooShort(size))?;
         if width < 8 && value >> (width * 8) != 0 {
             let limit = usize::try_from((1u64 << (width * 8)) - 1).unwrap_or(usize::MAX);
+            let size = usize::try_from(value).unwrap_or(usize::MAX);
             return Err(Unframed::TooLarge { size, limit });
         }
         let mut bytes = Vec::with_capacity(width);

@@ -41,9 +41,6 @@ impl Running {
             ..
         } = self;
         let connection = &mut connections[link];
-        if input.is_empty() {
-            return Ok(Read::Incomplete);
-        }
         let cut = plan.frame.cut(input, connection.searched)?;
         connection.searched = match cut {
             Cut::Incomplete { searched } => searched,

@@ -203,6 +203,14 @@ mod tests {
             "{}",
             String::from_utf8_lossy(&out)
         );
+        // With an offset that has places of its own, too.
+        out.clear();
+        let scaling = Scaling::new(Scale {
+            factor: 0.000_001,
+            offset: 0.001,
+        });
+        assert!(scaling.push(tiny, &mut out));
+        assert_eq!(out, b"0.001");
     }
 
     #[test]
