@@ -256,19 +256,21 @@ fn a_slash_in_a_client_id_is_allowed_where_the_listener_says_so() {
 
 #[test]
 fn a_client_id_whose_topics_are_too_long_or_too_deep_is_refused() {
-    let private = Device {
-        up_topic: "%c/%c".into(),
-        allow_slash: true,
-        max_clientid_len: 65_535,
-        ..Device::default()
-    };
-    let mut node = node(private);
-    let long = "x".repeat(40_000);
-    let deep = "x/".repeat(70);
-    for name in [&long, &deep] {
-        let peer = greet(&mut node, 0, hello(name));
-        assert_eq!(closed(&mut node, peer), Some(CloseReason::InvalidClientId));
-        assert!(detail(&node).len() < 200, "a note is short, whatever the name");
+    for (up_topic, dn_topic) in [("%c/%c", "dn"), ("up", "%c/%c")] {
+        let mut node = node(Device {
+            up_topic: up_topic.into(),
+            dn_topic: dn_topic.into(),
+            allow_slash: true,
+            max_clientid_len: 65_535,
+            ..Device::default()
+        });
+        let long = "x".repeat(40_000);
+        let deep = "x/".repeat(70);
+        for name in [&long, &deep] {
+            let peer = greet(&mut node, 0, hello(name));
+            assert_eq!(closed(&mut node, peer), Some(CloseReason::InvalidClientId));
+            assert!(detail(&node).len() < 200, "a note is short, whatever the name");
+        }
     }
 }
 
@@ -506,6 +508,21 @@ fn a_username_that_no_topic_asks_for_may_be_anything_readable() {
         take(&mut node, peer),
         ["connack AuthenticationFailed Invalid Username: not UTF-8"]
     );
+    assert_eq!(closed(&mut node, peer), Some(CloseReason::AuthenticationFailed));
+}
+
+#[test]
+fn a_device_for_whose_session_there_is_no_room_is_told_so() {
+    let mut settings = settings(1, Device::default());
+    settings.limits.sessions = 1;
+    let mut node = Node::with(settings);
+    device(&mut node, "dev");
+    let peer = greet(&mut node, 0, hello("dev2"));
+    assert_eq!(
+        take(&mut node, peer),
+        ["connack AuthenticationFailed Server Full"]
+    );
+    assert_eq!(closed(&mut node, peer), Some(CloseReason::QuotaExceeded));
 }
 
 #[test]

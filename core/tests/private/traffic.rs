@@ -57,6 +57,11 @@ fn an_empty_dn_topic_makes_no_subscription() {
         .map(|engine| engine.stats().subscriptions)
         .sum();
     assert_eq!(subscriptions, 0);
+    assert_eq!(
+        node.drops(DropReason::SubscribeNotAuthorized),
+        0,
+        "none was asked for"
+    );
 }
 
 #[test]
@@ -207,6 +212,48 @@ fn a_payload_over_max_packet_size_closes_as_soon_as_its_length_is_known() {
 }
 
 #[test]
+fn a_whole_frame_with_too_much_in_it_closes_too_and_what_came_before_it_is_published() {
+    let mut node = node(speaking(EmqTcp {
+        max_packet_size: 8,
+        ..EmqTcp::default()
+    }));
+    let watcher = watcher(&mut node, "tcp/+/up");
+    let peer = device(&mut node, "dev");
+    node.send(peer, &[data(b"one"), data(&[b'x'; 9]), data(b"six")].concat());
+    assert_eq!(closed(&mut node, peer), Some(CloseReason::PacketTooLarge));
+    assert_eq!(seen(&mut node, watcher), ["publish tcp/dev/up one q0"]);
+}
+
+#[test]
+fn what_a_device_sends_and_is_sent_is_counted() {
+    let mut node = with_rule(Operation::Publish, "tcp/forbidden/up", AclDenyAction::Ignore);
+    let name = "forbidden";
+    let peer = device(&mut node, name);
+    let home = usize::from(node.name_home(name));
+    let publisher = mqtt(&mut node, "publisher");
+    let before = node.engines[home].stats().clone();
+    node.send(peer, &[vec![0x40], data(b"1"), vec![0x40]].concat());
+    let after = node.engines[home].stats().clone();
+    assert_eq!(after.packets_received - before.packets_received, 3);
+    assert_eq!(after.packets_sent - before.packets_sent, 2);
+    assert_eq!(after.bytes_sent - before.bytes_sent, 2);
+    node.publish(
+        publisher,
+        Version::V311,
+        "tcp/forbidden/dn",
+        b"x",
+        QoS::AtMostOnce,
+        0,
+    );
+    let client = node.client(name).expect("listed");
+    assert_eq!(
+        (client.recv_msg, client.send_msg),
+        (1, 1),
+        "what is denied was received"
+    );
+}
+
+#[test]
 fn the_largest_payload_goes_both_ways() {
     let mut node = node(Device::default());
     let watcher = watcher(&mut node, "tcp/+/up");
@@ -316,6 +363,56 @@ fn a_retained_message_on_the_dn_topic_is_delivered_at_connect_after_connack() {
             take(&mut node, peer),
             ["connack Accepted Connect Successfully", "data kept"]
         );
+    }
+}
+
+#[test]
+fn a_retained_message_is_delivered_at_each_connect_to_a_kept_session_too() {
+    let mut node = node(Device {
+        session_expiry_s: 60,
+        ..Device::default()
+    });
+    let publisher = mqtt(&mut node, "publisher");
+    let (topic, qos) = ("tcp/dev/dn", QoS::AtMostOnce);
+    node.publish_with(publisher, Version::V311, topic, b"kept", qos, 0, true);
+    for _ in 0..2 {
+        let peer = greet(&mut node, 0, hello("dev"));
+        assert_eq!(
+            take(&mut node, peer),
+            ["connack Accepted Connect Successfully", "data kept"]
+        );
+        node.end(peer);
+    }
+}
+
+#[test]
+fn a_kept_dn_subscription_ends_when_its_device_comes_back_as_somebody_who_may_not() {
+    let mut settings = settings(
+        2,
+        Device {
+            session_expiry_s: 60,
+            ..Device::default()
+        },
+    );
+    settings.access.rules = vec![Rule {
+        allow: false,
+        username: Some("bob".to_owned()),
+        client_id: None,
+        operation: Operation::Subscribe,
+        topics: vec!["tcp/#".to_owned()],
+    }];
+    let mut node = Node::with(settings);
+    let publisher = mqtt(&mut node, "publisher");
+    for (username, expected) in [(b"ann", vec!["data x"]), (b"bob", Vec::new())] {
+        let connect = Connect {
+            username: Some(username),
+            ..hello("dev")
+        };
+        let peer = greet(&mut node, 0, connect);
+        take(&mut node, peer);
+        node.publish(publisher, Version::V311, "tcp/dev/dn", b"x", QoS::AtMostOnce, 0);
+        assert_eq!(take(&mut node, peer), expected);
+        node.end(peer);
     }
 }
 

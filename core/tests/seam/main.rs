@@ -9,13 +9,15 @@ use ringwire_codec::mqtt::{QoS, Version};
 use ringwire_core::settings::{Device, Listener, Protocol};
 use ringwire_core::{CloseReason, DropReason, Input, ListenerId, Note};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use words::Words;
 
 const WORDS: ListenerId = ListenerId(1);
 const V3: Version = Version::V311;
 
 fn words(name: &'static str, window: u16) -> Arc<Words> {
-    Arc::new(Words { name, window })
+    let open = Arc::default();
+    Arc::new(Words { name, window, open })
 }
 
 fn node(device: Device) -> Node {
@@ -122,6 +124,135 @@ fn fields_of_a_frame_stand_in_its_topic_and_a_value_that_would_change_it_is_drop
 }
 
 #[test]
+fn a_value_without_a_place_in_a_topic_leaves_the_topics_of_others_as_they_are() {
+    let mut settings = node::settings(1);
+    for up_topic in ["{value}", "own/%c"] {
+        settings.listeners.push(Listener {
+            name: up_topic.into(),
+            max_connections: 100,
+            protocol: Protocol::Device(Device {
+                adapter: words("words", 0),
+                up_topic: up_topic.to_owned(),
+                allow_slash: true,
+                ..Device::default()
+            }),
+        });
+    }
+    let mut node = Node::with(settings);
+    let app = mqtt(&mut node, "#");
+    let [fields, own] = [1, 2].map(|listener| {
+        let peer = node.open_on(0, ListenerId(listener));
+        node.send(peer, format!("c dev{listener}\n").as_bytes());
+        peer
+    });
+    node.send(own, b"d - one\n");
+    // Refused before it is in the topic, in the midst of it, and as a whole; then one with levels.
+    for value in ["+", "$SYS", ""] {
+        node.send(fields, format!("d {value} lost\n").as_bytes());
+        node.send(own, b"d - two\n");
+    }
+    node.send(fields, b"d a/b three\n");
+    let two = "publish own/dev2 two q0";
+    let expected = ["publish own/dev2 one q0", two, two, two, "publish a/b three q0"];
+    assert_eq!(node.take_words(app, V3), expected);
+    let denied = ["Accepted", "Denied", "Denied", "Denied", "Taken"];
+    assert_eq!(heard(&mut node, fields), denied);
+    assert_eq!(node.drops(DropReason::TopicInvalid), 3);
+}
+
+#[test]
+fn data_that_a_rule_forbids_is_denied_to_the_adapter_and_the_next_is_taken() {
+    let mut settings = node::settings(1);
+    settings.listeners.push(Listener {
+        name: "words".into(),
+        max_connections: 100,
+        protocol: Protocol::Device(Device {
+            up_topic: "up/{value}".to_owned(),
+            ..acknowledging(0)
+        }),
+    });
+    settings.access.rules = vec![ringwire_core::access::Rule {
+        allow: false,
+        username: None,
+        client_id: None,
+        operation: ringwire_core::access::Operation::Publish,
+        topics: vec!["up/secret".to_owned()],
+    }];
+    let mut node = Node::with(settings);
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, b"c dev\nd secret x\nd open x\n");
+    assert_eq!(heard(&mut node, peer), ["Accepted", "Denied", "Taken"]);
+}
+
+#[test]
+fn a_client_id_prefix_is_in_the_name_that_a_device_is_at_home_by() {
+    let mut node = node(Device {
+        client_id_prefix: "p-".to_owned(),
+        ..acknowledging(0)
+    });
+    for shard in 0..2 {
+        let mut tries = (0..).map(|n| format!("dev{n}"));
+        let name =
+            tries.find(|name| node.name_home(&format!("p-{name}")) == shard && node.name_home(name) != shard);
+        let name = name.expect("one in four");
+        let peer = node.open_on(0, WORDS);
+        node.send(peer, format!("i {name}\n").as_bytes());
+        node.send(peer, format!("c {name}\nh\n").as_bytes());
+        assert_eq!(heard(&mut node, peer), ["Identified", "Accepted", "Alive"]);
+        let client = node.client(&format!("p-{name}")).expect("listed");
+        assert_eq!(client.shard, shard);
+    }
+}
+
+#[test]
+fn a_device_from_a_banned_address_is_told_nothing_but_that() {
+    let mut node = node(acknowledging(0));
+    let who = ringwire_core::bans::Banned::parse("peerhost", "127.0.0.1").expect("an address");
+    let ban = Arc::new(ringwire_core::bans::Ban {
+        who,
+        by: "test".to_owned(),
+        reason: String::new(),
+        at_s: 0,
+        until_s: None,
+    });
+    for shard in 0..2 {
+        node.input(shard, Input::Ban { ban: ban.clone() });
+    }
+    for word in ["i", "c"] {
+        let peer = node.open_on(0, WORDS);
+        node.send(peer, format!("{word} dev\n").as_bytes());
+        let said = heard(&mut node, peer);
+        assert!(
+            matches!(said.as_slice(), [text] if text.contains("Refused") && text.contains("Banned")),
+            "{word}: {said:?}"
+        );
+        assert_eq!(last_close(&node).0, CloseReason::Banned);
+    }
+}
+
+#[test]
+fn an_adapter_is_told_of_the_end_of_each_connection() {
+    let adapter = words("words", 0);
+    let mut node = node(Device {
+        adapter: adapter.clone(),
+        ..acknowledging(0)
+    });
+    let open = || adapter.open.load(Ordering::Relaxed);
+    let (gone, _) = device(&mut node);
+    let (closed, _) = device(&mut node);
+    let silent = node.open_on(1, WORDS);
+    assert_eq!(
+        open(),
+        2,
+        "the second took over from the first, and one says nothing yet"
+    );
+    node.end(gone);
+    node.send(closed, b"bad\n");
+    node.end(silent);
+    assert_eq!(open(), 0);
+}
+
+#[test]
 fn bytes_that_are_left_out_are_counted_and_told_once_a_connection() {
     let mut node = node(acknowledging(0));
     let app = mqtt(&mut node, "up/#");
@@ -223,6 +354,34 @@ fn a_message_is_sent_again_until_it_is_acknowledged_or_given_up() {
 }
 
 #[test]
+fn what_needs_no_acknowledgement_or_is_given_up_leaves_its_place_to_the_next() {
+    let mut node = node(acknowledging(1));
+    let (peer, name) = device(&mut node);
+    let app = mqtt(&mut node, "nothing");
+    for payload in ["settled", "settled", "one", "once", "two"] {
+        down(&mut node, app, &name, payload);
+    }
+    assert_eq!(heard(&mut node, peer), ["1 settled", "2 settled", "3 one"]);
+    node.pass(1_000);
+    node.pass(1_000);
+    assert_eq!(heard(&mut node, peer), ["3 one again", "3 one again"]);
+    node.pass(1_000);
+    assert_eq!(heard(&mut node, peer), ["4 once"], "one is given up");
+    assert_eq!(node.drops(DropReason::NotAcknowledged), 1);
+    node.pass(1_000);
+    assert_eq!(
+        heard(&mut node, peer),
+        ["5 two"],
+        "once cannot be written a second time"
+    );
+    assert_eq!(node.drops(DropReason::Unencodable), 1);
+    node.send(peer, b"a 5\n");
+    let client = node.client(&name).expect("listed");
+    assert_eq!((client.inflight_cnt, client.mqueue_len), (0, 0));
+    assert_eq!(client.send_msg, 7);
+}
+
+#[test]
 fn what_a_device_did_not_acknowledge_reaches_it_when_it_is_back() {
     let mut node = node(Device {
         session_expiry_s: 60,
@@ -256,7 +415,7 @@ fn a_message_that_its_adapter_cannot_write_is_dropped_and_counted_and_a_failure_
         let mut node = node(acknowledging(window));
         let (peer, name) = device(&mut node);
         let app = mqtt(&mut node, "nothing");
-        for payload in ["invalid", "one", "failed", "two"] {
+        for payload in ["invalid", "one", "invalid", "failed", "two"] {
             down(&mut node, app, &name, payload);
         }
         let number = if window == 0 { 0 } else { 2 };
@@ -266,12 +425,12 @@ fn a_message_that_its_adapter_cannot_write_is_dropped_and_counted_and_a_failure_
             "nothing half written"
         );
         assert_eq!(last_close(&node).0, CloseReason::AdapterFailed);
-        assert_eq!(node.drops(DropReason::Unencodable), 2);
+        assert_eq!(node.drops(DropReason::Unencodable), 3);
         let is_said = |note: &&Note| matches!(note, Note::Dropped { detail, .. } if detail == "not a word");
         assert_eq!(
             node.notes.iter().filter(is_said).count(),
             1,
-            "what is wrong is said"
+            "what is wrong is said, and once"
         );
     }
 }

@@ -2,19 +2,25 @@
 //!
 //! `i ID` identifies, `c ID` connects, `d VALUE PAYLOAD` is data, `h` a heartbeat, `a N` acknowledges, `x` closes, `? ...` is
 //! left out, `! ...` cannot be read, `n` is nothing, `over` uses more than there is, `spin` reports heartbeats without end.
+//! What devices are sent is a number and the payload; `invalid`, `failed`, `settled` and `once` are what they say.
 #![allow(clippy::unwrap_used)]
 
 use ringwire_codec::adapter::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 #[derive(Debug)]
 pub struct Words {
     pub name: &'static str,
     pub window: u16,
+    /// Connections of all its adapters.
+    pub open: Arc<AtomicI32>,
 }
 
 #[derive(Debug)]
 struct Speaker {
     window: u16,
+    open: Arc<AtomicI32>,
     links: Vec<bool>,
 }
 
@@ -31,6 +37,7 @@ impl Blueprint for Words {
         assert!(wanted.iter().all(|name| name == "value"));
         Box::new(Speaker {
             window: self.window,
+            open: self.open.clone(),
             links: Vec::new(),
         })
     }
@@ -39,12 +46,14 @@ impl Blueprint for Words {
 impl Adapter for Speaker {
     fn open(&mut self, _peer: Peer<'_>) -> Link {
         self.links.push(true);
+        self.open.fetch_add(1, Ordering::Relaxed);
         Link(self.links.len() as u32 - 1)
     }
 
     fn close(&mut self, link: Link) {
         let open = std::mem::replace(&mut self.links[link.0 as usize], false);
         assert!(open, "closed once");
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn read<'a>(
@@ -114,6 +123,7 @@ impl Adapter for Speaker {
                 out.push(b'#');
                 return Err(Undeliverable::Invalid("not a word".into()));
             }
+            b"once" if down.again => return Err(Undeliverable::Invalid("said once".into())),
             b"failed" => return Err(Undeliverable::Failed("a trap".into())),
             _ => {}
         }
