@@ -25,7 +25,7 @@ Reads etc/plugins/emqx_tcp.conf of EMQX Enterprise 3 and 4 and prints a configur
 
 Keys that are not carried over are named with line, value and reason, in the output and on standard error. A listener that
 would be open wider than it was (TLS, access rules, PROXY protocol) gets `enabled = false`. Comments with a single # above
-or behind a key are kept; those with ## are EMQX's own.
+or behind a key are kept; those with ## are EMQX's own. Values may stand in quotes, as from EMQX 4.3 on.
 
 Exit codes: 0 all carried over, or without a meaning here; 3 the same, but some keys need you; 2 a line that cannot be read,
 with nothing on standard output.";
