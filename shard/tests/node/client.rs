@@ -107,9 +107,9 @@ fn string(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// CONNECT, clean session, keepalive 60 s.
+/// CONNECT, clean session, no keepalive: who only listens is not closed, however long a loaded machine takes.
 pub fn connect_packet(client_id: &str) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60];
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0];
     body.extend(string(client_id));
     packet(0x10, &body)
 }

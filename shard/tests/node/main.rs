@@ -276,7 +276,8 @@ fn a_reader_that_takes_nothing_is_closed_and_disturbs_nobody() {
 #[test]
 fn a_slow_reader_that_moves_is_kept() {
     let mut settings = settings(1);
-    settings.binds[0].send_timeout_ms = 2_000;
+    // Shorter than it reads, and longer than a machine stands still.
+    settings.binds[0].send_timeout_ms = 4_000;
     let node = Running::start(settings);
     let mut slow = node.connect("slow");
     slow.subscribe("flood");
