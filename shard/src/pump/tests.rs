@@ -63,7 +63,7 @@ fn a_background_task_gets_its_turns_beside_the_clients() {
     let counter = Arc::clone(&ticks);
     let shard = std::thread::spawn(move || {
         let core = parts.settings.cores[0].clone();
-        let (executor, background) = executor::make(ShardId(0), &core).unwrap();
+        let (executor, background) = executor::make_whole(&core);
         let ring = Ring::new(&core).unwrap();
         let bells = Arc::from([ring.bell().unwrap()]);
         executor.run(async {
