@@ -9,7 +9,8 @@ use ringwire_load::{Outcome, RunError, run};
 use server::{Manner, Server};
 use std::time::Duration;
 
-/// Pairs with an open loop of so many messages a second.
+/// Pairs with an open loop of so many messages a second, until so many are there: a run that ends by the clock may end
+/// with next to nothing on a machine that stood still.
 fn pairs(server: &Server, qos: QoS, per_second: f64) -> Plan {
     let shape = Shape {
         qos: Some(qos),
@@ -22,8 +23,8 @@ fn pairs(server: &Server, qos: QoS, per_second: f64) -> Plan {
     plan.cores = vec![first_cpu()];
     plan.warmup = Duration::ZERO;
     plan.end = End {
-        after: Some(Duration::from_millis(500)),
-        messages: None,
+        after: None,
+        messages: Some(800),
     };
     plan.drain = Duration::from_secs(2);
     plan

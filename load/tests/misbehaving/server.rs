@@ -9,7 +9,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every so many messages of a publisher there is one of each misdeed.
 const PERIOD: u64 = 50;
@@ -55,6 +58,8 @@ struct Shared {
     seen: Seen,
     subscribers: HashMap<String, TcpStream>,
     sockets: Vec<TcpStream>,
+    /// Connections whose threads run.
+    serving: usize,
 }
 
 /// A running server.
@@ -73,11 +78,11 @@ impl Server {
             for socket in listener.incoming().map_while(Result::ok) {
                 let shared = Arc::clone(&for_connections);
                 socket.set_nodelay(true).expect("TCP_NODELAY");
-                shared
-                    .lock()
-                    .expect("no poison")
-                    .sockets
-                    .push(socket.try_clone().expect("a descriptor"));
+                {
+                    let mut shared = shared.lock().expect("no poison");
+                    shared.serving += 1;
+                    shared.sockets.push(socket.try_clone().expect("a descriptor"));
+                }
                 let connection = Connection {
                     socket,
                     manner,
@@ -91,10 +96,18 @@ impl Server {
         Self { address, shared }
     }
 
+    /// What it did, when all clients have gone and their threads are done with what they sent.
     pub fn seen(&self) -> Seen {
-        // Publishers have gone, and what their threads still do about it is done in a moment.
-        thread::sleep(Duration::from_millis(200));
-        self.shared.lock().expect("no poison").seen
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let shared = self.shared.lock().expect("no poison");
+            if shared.serving == 0 {
+                return shared.seen;
+            }
+            assert!(Instant::now() < until, "{} clients are there", shared.serving);
+            drop(shared);
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -125,12 +138,13 @@ impl Connection {
             }
             input.drain(..taken);
         }
+        let mut shared = self.shared.lock().expect("no poison");
         if self.held.take().is_some() {
             // It never followed the next one, because there was none.
-            let mut shared = self.shared.lock().expect("no poison");
             shared.seen.dropped += 1;
             shared.seen.held -= 1;
         }
+        shared.serving -= 1;
     }
 
     fn say(&mut self, packet: &Packet<'_>) {
