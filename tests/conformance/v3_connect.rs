@@ -179,10 +179,11 @@ fn mqtt_3_1_2_17_a_will_with_retain_is_retained() {
 #[test]
 fn mqtt_3_1_2_23_a_client_that_sends_pingreq_in_time_stays() {
     let server = Server::shared();
-    let mut client = server.send("10 <'MQTT' 04 02 0001 'c3-3.1.2-23'>");
+    // Three seconds are allowed: a machine may stand still for two of them.
+    let mut client = server.send("10 <'MQTT' 04 02 0002 'c3-3.1.2-23'>");
     client.expect("20 02 00 00");
-    for _ in 0..3 {
-        sleep(Duration::from_millis(750));
+    for _ in 0..4 {
+        sleep(Duration::from_millis(900));
         client.expect_alive();
     }
 }
@@ -193,7 +194,7 @@ fn mqtt_3_1_2_24_a_client_that_is_silent_for_one_and_a_half_keep_alives_is_close
     let topic = "t3-3.1.2-24";
     let mut watcher = watcher(&server, topic);
     let mut client = server.send(&format!(
-        "10 <'MQTT' 04 06 0001 'c3-3.1.2-24' '{topic}' (`gone`)>"
+        "10 <'MQTT' 04 06 0002 'c3-3.1.2-24' '{topic}' (`gone`)>"
     ));
     client.expect("20 02 00 00");
     let since = Instant::now();
@@ -202,7 +203,7 @@ fn mqtt_3_1_2_24_a_client_that_is_silent_for_one_and_a_half_keep_alives_is_close
     client.expect_end("");
     let took = since.elapsed();
     assert!(
-        took > Duration::from_millis(1_480) && took < Duration::from_millis(3_500),
+        took > Duration::from_millis(2_980) && took < Duration::from_secs(20),
         "{took:?}"
     );
     watcher.expect(&format!("30 <'{topic}' `gone`>"));
@@ -372,10 +373,10 @@ fn mqtt_3_2_2_2_a_stored_session_is_present() {
 
 #[test]
 fn mqtt_3_2_2_3_without_a_stored_session_none_is_present() {
-    let server = Server::with(&["listener.mqtt.session_expiry=1s"]);
+    let server = Server::with(&["listener.mqtt.session_expiry=3s"]);
     leave(connect(&server, "c3-3.2.2-3", 0x00, "20 02 00 00"));
     connect(&server, "c3-3.2.2-3", 0x00, "20 02 01 00").drop_connection();
-    sleep(Duration::from_millis(2_000));
+    sleep(Duration::from_millis(4_000));
     connect(&server, "c3-3.2.2-3", 0x00, "20 02 00 00");
 }
 

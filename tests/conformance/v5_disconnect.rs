@@ -62,9 +62,9 @@ fn mqtt_3_14_1_1_disconnect_with_other_flags_is_malformed() {
 #[test]
 fn mqtt_3_14_2_1_the_reason_code_says_why() {
     let server = Server::shared();
+    let since = Instant::now();
     let mut quiet = server.send("10 <'MQTT' 05 02 0001 <> 'c-3.14.2-1-q'>");
     quiet.expect_accepted();
-    let since = Instant::now();
     let mut older = server.v5("c-3.14.2-1");
     let mut newer = server.v5("c-3.14.2-1");
     older.expect_disconnect(0x8E);

@@ -127,6 +127,23 @@ impl Device {
         );
     }
 
+    /// Waits for so long: whether bytes or the end of the connection came, which stay unread.
+    pub fn hears_within(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = left.max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(left)).expect("a socket");
+            match self.stream.peek(&mut [0]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return false;
+                }
+                Ok(_) | Err(_) => return true,
+            }
+        }
+    }
+
     /// Everything up to the end of the connection; a reset is an end.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {

@@ -43,12 +43,15 @@ fn a_first_frame_that_is_not_connect_closes() {
 #[test]
 fn without_a_whole_connect_the_connection_ends_at_idle_timeout_whatever_dribbles_in() {
     let server = Server::with(&["listener.emqtcp.idle_timeout=1s"]);
-    let (mut quiet, mut dribbling) = (Device::open(&server), Device::open(&server));
     let opened = Instant::now();
-    let frame = crate::notation::bytes(&connect(&"x".repeat(300)));
-    for byte in &frame[..12] {
+    let (mut quiet, mut dribbling) = (Device::open(&server), Device::open(&server));
+    // Longer than anybody waits: were the deadline one from the last byte, it would never come.
+    let frame = crate::notation::bytes(&connect(&"x".repeat(1_000)));
+    for byte in &frame {
         dribbling.send_bytes(&[*byte]);
-        thread::sleep(Duration::from_millis(70));
+        if dribbling.hears_within(Duration::from_millis(70)) {
+            break;
+        }
     }
     for device in [&mut quiet, &mut dribbling] {
         device.expect_end("");
@@ -59,11 +62,6 @@ fn without_a_whole_connect_the_connection_ends_at_idle_timeout_whatever_dribbles
     assert!(
         took >= Duration::from_millis(950),
         "not before its time: {took:?}"
-    );
-    // With one more timeout from the last byte it would be 1.84 s at least.
-    assert!(
-        took < Duration::from_millis(1_800),
-        "an absolute deadline: {took:?}"
     );
 }
 

@@ -1,5 +1,8 @@
 //! Frames of a device that is in: PING, DISCONNECT, keepalive, what is illegal, what is too large, and what the log says
 //! of bytes that cannot be read.
+//!
+//! Times count from before what they follow, so that they are never too short; what is too late is far too late, as a
+//! machine may stand still for seconds. What must be done in time has more than two seconds for it.
 
 use crate::device::{ACCEPTED, Device, connect, listed};
 use crate::server::Server;
@@ -31,34 +34,39 @@ fn a_disconnect_closes_without_an_answer_and_nothing_behind_it_is_looked_at() {
     watcher.expect("30 <'tcp/farewell/up' `seen`>");
 }
 
-/// Seconds from now until the device's connection ends with `keepalive_timeout`.
-fn ends_after(server: &Server, device: &mut Device, from: Instant) -> f64 {
+/// The device's connection ends with `keepalive_timeout`, so many seconds after `from` at the soonest.
+#[track_caller]
+fn ends_after(server: &Server, device: &mut Device, from: Instant, seconds: f64) {
     device.expect_end("");
     device.expect_reason(server, "keepalive_timeout");
-    from.elapsed().as_secs_f64()
+    let took = from.elapsed().as_secs_f64();
+    // The broker's clock is in milliseconds, and may be a turn behind.
+    assert!(
+        (seconds - 0.02..seconds + 20.0).contains(&took),
+        "{seconds} s, and not {took}"
+    );
 }
 
 #[test]
 fn one_and_a_half_keepalives_without_a_byte_close() {
     let server = Server::shared();
+    let from = Instant::now();
     let mut device = Device::send_first(&server, "11 (01 'silent')");
     device.expect(ACCEPTED);
-    let took = ends_after(&server, &mut device, Instant::now());
-    assert!((1.4..3.5).contains(&took), "1.5 s, and not {took}");
+    ends_after(&server, &mut device, from, 1.5);
 }
 
 #[test]
 fn every_byte_is_a_sign_of_life() {
     let server = Server::shared();
-    let mut device = Device::send_first(&server, "11 (01 'half a frame')");
-    device.expect(ACCEPTED);
     let from = Instant::now();
-    for byte in [0x30, 0x00, 0x04] {
+    let mut device = Device::send_first(&server, "11 (02 'half a frame')");
+    device.expect(ACCEPTED);
+    for byte in [0x30, 0x00, 0x04, 0x61, 0x62] {
         thread::sleep(Duration::from_millis(700));
         device.send_bytes(&[byte]);
     }
-    let took = ends_after(&server, &mut device, from);
-    assert!((3.5..6.0).contains(&took), "1.5 s after 2.1 s, and not {took}");
+    ends_after(&server, &mut device, from, 5.0 * 0.7 + 3.0);
 }
 
 #[test]
@@ -71,27 +79,26 @@ fn without_a_keepalive_a_device_may_be_silent() {
 
 #[test]
 fn the_listener_imposes_a_keepalive_on_who_asks_for_none() {
-    let server = Server::with(&["listener.emqtcp.default_keepalive=1s"]);
-    let mut device = Device::connect(&server, "imposed");
+    let server = Server::with(&["listener.emqtcp.default_keepalive=2s"]);
     let from = Instant::now();
-    assert_eq!(listed(&server, "imposed")["keepalive"], 1);
+    let mut device = Device::connect(&server, "imposed");
+    assert_eq!(listed(&server, "imposed")["keepalive"], 2);
     Device::send_first(&server, "11 (64 'own')").expect(ACCEPTED);
-    let took = ends_after(&server, &mut device, from);
-    assert!((1.4..3.5).contains(&took), "1.5 s, and not {took}");
+    ends_after(&server, &mut device, from, 3.0);
 }
 
 #[test]
 fn the_listener_caps_a_keepalive() {
-    let server = Server::with(&["listener.emqtcp.max_keepalive=2s"]);
+    let server = Server::with(&["listener.emqtcp.max_keepalive=3s"]);
     let mut rows = Vec::new();
-    for (asked, id, kept) in [("FF", "capped", 2), ("01", "below", 1), ("00", "none", 0)] {
+    let from = Instant::now();
+    for (asked, id, kept) in [("FF", "capped", 3), ("02", "below", 2), ("00", "none", 0)] {
         let mut device = Device::send_first(&server, &format!("11 ({asked} '{id}')"));
         device.expect(ACCEPTED);
         assert_eq!(listed(&server, id)["keepalive"], kept);
         rows.push(device);
     }
-    let took = ends_after(&server, &mut rows[0], Instant::now());
-    assert!((2.8..6.0).contains(&took), "3 s, and not {took}");
+    ends_after(&server, &mut rows[0], from, 4.5);
     rows[2].expect_alive();
 }
 
