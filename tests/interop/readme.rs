@@ -2,11 +2,11 @@
 //! that it names exist; the flags that it shows are flags of the binary.
 
 use crate::broker::pasted::{self, has, output, start};
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, PATIENCE};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const README: &str = include_str!("../../README.md");
 
@@ -91,11 +91,11 @@ fn the_ban_example_bans_lists_and_lifts() {
     let text = output(&example(&broker, "bans"));
     assert_eq!(text.matches("too-loud").count(), 2, "made, then listed: {text}");
     assert!(text.contains("\"count\":1"), "{text}");
-    assert!(
-        broker.log().contains("too-loud"),
-        "the log names it: {}",
-        broker.log()
-    );
+    let until = Instant::now() + PATIENCE;
+    while !broker.log().contains("too-loud") {
+        assert!(Instant::now() < until, "the log names it: {}", broker.log());
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
