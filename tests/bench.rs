@@ -100,8 +100,11 @@ fn a_mistake_says_what_to_do() {
 #[test]
 fn nobody_there_is_said_with_the_address() {
     // Bound and not listening: nobody else gets the port, and connecting to it is refused.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let target = format!("mqtt://{}", port.expect("a port"));
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a port");
+    let target = format!("mqtt://{}", socket.local_addr().expect("bound"));
     refused(&["p2p", "--target", &target], 1, &[&target, "no broker answers"]);
 }
 

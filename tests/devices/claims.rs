@@ -4,7 +4,9 @@ use crate::broker::{Broker, PATIENCE};
 use crate::client::{Client, Version};
 use crate::console::{Console, Maker};
 use crate::device::Device;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
 
 macro_rules! each_client {
     ($($claim:ident)*) => {
@@ -111,10 +113,10 @@ async fn the_largest_payload_passes_both_ways(maker: Maker) {
 
 async fn pings_keep_a_silent_device_connected(maker: Maker) {
     let broker = Broker::start(1);
-    let mut console = Console::online(maker, &broker, "d1", &["--keepalive", "2"]).await;
+    let mut console = Console::online(maker, &broker, "d1", &["--keepalive", "3"]).await;
     // One whose client does not ping is closed meanwhile.
     let mut silent = Device::open(&broker, "silent").await;
-    silent.send(b"\x11\x00\x09\x02\x00\x06silent").await;
+    silent.send(b"\x11\x00\x09\x03\x00\x06silent").await;
     silent.rest().await;
     logged(&broker, "keepalive_timeout").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -139,6 +141,7 @@ async fn a_restarted_broker_gets_its_device_back(maker: Maker) {
     let address = broker.private();
     let mut console = Console::online(maker, &broker, "d1", &[]).await;
     drop(broker);
+    let _port = held(address).await;
     console.line_with("offline ").await;
     console.up("typed while nobody was there");
     console.line_with("offline ").await;
@@ -198,10 +201,8 @@ async fn a_device_that_was_taken_over_says_so_and_comes_back(maker: Maker) {
 }
 
 async fn a_broker_that_is_not_there_yet_is_waited_for(maker: Maker) {
-    let address = {
-        let placeholder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        placeholder.local_addr().expect("bound")
-    };
+    let port = held(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let address = port.local_addr().expect("bound");
     let mut console = Console::start(maker, address, "d1", &[]);
     for _ in 0..2 {
         assert!(console.line().await.starts_with("offline "));
@@ -209,4 +210,20 @@ async fn a_broker_that_is_not_there_yet_is_waited_for(maker: Maker) {
     let listen = format!("emqtcp://{address}");
     let _broker = Broker::start_with(1, &["--listen", &listen]);
     console.line_with("online ").await;
+}
+
+/// Keeps a port from everybody but a broker that is told to listen there: bound and not listening, so that connecting to
+/// it is refused. A port that nobody holds is soon somebody else's, on a machine where tests run side by side.
+async fn held(address: SocketAddr) -> TcpSocket {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("a socket");
+        match socket.bind(address) {
+            Ok(()) => return socket,
+            // The kernel takes the ring of a process that was killed apart a moment after its end, and its listener then.
+            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
