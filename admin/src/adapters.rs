@@ -84,15 +84,18 @@ pub(crate) async fn reload(
     let loaded = tokio::task::spawn_blocking(move || load()).await;
     let loaded = loaded.unwrap_or_else(|error| Err(error.to_string()));
     let blueprint = loaded.map_err(Refusal::BadRequest)?;
+    let mut silent = None;
     for &(listener, _) in &adapter.listeners {
         let told = ask_all(&state.node.mailboxes, |reply| Question::Adapt {
             listener,
             adapter: blueprint.clone(),
             reply,
         });
-        for told in told.await {
-            told.map_err(Refusal::Unanswered)?;
-        }
+        // A shard that is too busy to answer has it in its mailbox, and the other listeners must not stay behind.
+        silent = silent.or(told.await.into_iter().find_map(Result::err));
+    }
+    if let Some(shard) = silent {
+        return Err(Refusal::Unanswered(shard));
     }
     *adapter.current.lock().unwrap_or_else(PoisonError::into_inner) = blueprint;
     tracing::info!(adapter = name, "reloaded");

@@ -1,5 +1,7 @@
 //! Adapters in WebAssembly with the real binary: the samples as devices, what happens when a module goes wrong, and one
-//! that is replaced while devices speak with it.
+//! that is replaced while devices speak with it (`wasm/reload.rs`).
+
+mod reload;
 
 use crate::broker::{Broker, PATIENCE, http};
 use crate::client::{Client, Version};
@@ -13,15 +15,28 @@ use tokio::time::timeout;
 
 /// A broker with one MQTT listener and one that speaks `x.wasm` of this folder.
 fn start(folder: &Path, module: &[u8]) -> Broker {
+    serve(folder, module, "", 1)
+}
+
+/// As `start`, with keys of the module, so many shards, and a second listener that speaks it, `crates`.
+fn serve(folder: &Path, module: &[u8], keys: &str, shards: usize) -> Broker {
     let module = wat::parse_bytes(module).expect("it assembles");
     fs::write(folder.join("x.wasm"), module).expect("written");
     let config = folder.join("ringwire.toml");
-    let text = "[adapter.box]\nmodule = \"x.wasm\"\n\
-                [listener.mqtt]\ntype = \"mqtt\"\nbind = \"127.0.0.1:0\"\n\
-                [listener.boxes]\ntype = \"adapter\"\nadapter = \"box\"\nbind = \"127.0.0.1:0\"\n\
-                up_topic = \"box/%c/up\"\ndn_topic = \"box/%c/dn\"\n";
+    let listener = |name: &str, topic: &str| {
+        format!(
+            "[listener.{name}]\ntype = \"adapter\"\nadapter = \"box\"\nbind = \"127.0.0.1:0\"\n\
+             up_topic = \"{topic}/%c/up\"\ndn_topic = \"{topic}/%c/dn\"\n"
+        )
+    };
+    let text = format!(
+        "[adapter.box]\nmodule = \"x.wasm\"\n{keys}\
+         [listener.mqtt]\ntype = \"mqtt\"\nbind = \"127.0.0.1:0\"\n{}{}",
+        listener("boxes", "box"),
+        listener("crates", "crate")
+    );
     fs::write(&config, text).expect("written");
-    Broker::serve(1, &["--config", &config.display().to_string()])
+    Broker::serve(shards, &["--config", &config.display().to_string()])
 }
 
 fn sample(name: &str) -> Vec<u8> {
@@ -45,16 +60,24 @@ struct Device(TcpStream);
 
 impl Device {
     async fn open(broker: &Broker) -> Self {
+        Self::open_at(broker, "boxes").await
+    }
+
+    async fn open_at(broker: &Broker, listener: &str) -> Self {
         let mut words = broker.ready().split_whitespace();
-        let word = words.rfind(|word| word.starts_with("boxes="));
+        let word = words.rfind(|word| word.starts_with(&format!("{listener}=")));
         let address = word.and_then(|word| word.rsplit("://").next()?.parse::<SocketAddr>().ok());
-        let address = address.unwrap_or_else(|| panic!("no boxes in: {}", broker.ready()));
+        let address = address.unwrap_or_else(|| panic!("no {listener} in: {}", broker.ready()));
         Self(TcpStream::connect(address).await.expect("the listener accepts"))
     }
 
     /// A pager that was let in.
     async fn pager(broker: &Broker, id: &str) -> Self {
-        let mut device = Self::open(broker).await;
+        Self::pager_at(broker, "boxes", id).await
+    }
+
+    async fn pager_at(broker: &Broker, listener: &str, id: &str) -> Self {
+        let mut device = Self::open_at(broker, listener).await;
         device.send(&frame('L', id)).await;
         assert_eq!(device.bytes(3).await, b"\x02l+");
         device
@@ -191,6 +214,42 @@ async fn an_endless_loop_closes_one_connection_and_is_named() {
     steady.send(&frame('D', "on")).await;
     assert_eq!(watcher.message().await.text(), "on");
     logged(&broker, "the module failed: it ran for more than 10 ms");
+}
+
+#[tokio::test]
+async fn two_listeners_and_two_shards_speak_one_module() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = serve(folder.path(), &faulty('T', "unreachable"), "", 2);
+    let mut watcher = Client::connect(&broker, Version::V5, "watcher").await;
+    watcher.subscribe("box/+/up", 0).await;
+    watcher.subscribe("crate/+/up", 0).await;
+    // Names of devices decide on which shard they live.
+    let mut devices = Vec::new();
+    for (listener, topic) in [("boxes", "box"), ("crates", "crate")] {
+        for n in 0..8 {
+            let id = format!("{topic}{n}");
+            let device = Device::pager_at(&broker, listener, &id).await;
+            devices.push((format!("{topic}/{id}"), device));
+        }
+    }
+    for round in 0..2 {
+        for (topic, device) in &mut devices {
+            device.send(&frame('D', &format!("{topic} {round}"))).await;
+            let message = watcher.message().await;
+            assert_eq!(message.topic, format!("{topic}/up"));
+            assert_eq!(message.text(), format!("{topic} {round}"));
+            watcher
+                .publish(&format!("{topic}/dn"), 1, false, topic.as_bytes())
+                .await;
+            assert_eq!(device.bytes(topic.len() + 2).await, frame('d', topic));
+        }
+        // One of each listener fails, and takes an instance of some shard along.
+        for listener in ["boxes", "crates"] {
+            let mut victim = Device::pager_at(&broker, listener, &format!("victim{round}")).await;
+            victim.send(&frame('T', "")).await;
+            victim.is_closed().await;
+        }
+    }
 }
 
 #[tokio::test]
