@@ -31,6 +31,11 @@ pub trait Blueprint: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What stands in the frame at the front of `front`, for a person; nothing where the protocol does not explain itself.
+    fn explain(&self, _front: &[u8]) -> Vec<described::Step> {
+        Vec::new()
+    }
+
     /// An adapter for one shard and listener. `wanted`: the fields that the listener's up topic has in braces, in its order,
     /// all of them among `fields`; each publish comes with their values.
     fn adapter(&self, wanted: &[String]) -> Box<dyn Adapter>;
@@ -57,8 +62,8 @@ pub trait Adapter: Debug + Send {
     /// A connection is over; its number may be given again.
     fn close(&mut self, link: Link);
 
-    /// What the front of `input` says. It may borrow from `input` and from `scratch`, whose content is left from earlier
-    /// calls and of no meaning.
+    /// What the front of `input` says. It may borrow from `input` and from `scratch`, whose bytes and values are left
+    /// from earlier calls and of no meaning.
     ///
     /// # Errors
     /// The connection is closed; `answer` is called before, with [`Answer::Unreadable`].
@@ -93,13 +98,16 @@ pub trait Adapter: Debug + Send {
     }
 }
 
-/// Memory that a reading may use for what does not stand in the input as it is meant.
+/// What a reading has besides the input: memory for what does not stand there as it is meant, and the time.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// A payload, a client id, ...
     pub bytes: Vec<u8>,
     /// Values of the fields that the up topic wants, in its order.
     pub values: Vec<String>,
+    /// Milliseconds since some moment before; it never goes back. Set by who calls, for an adapter that keeps what it must
+    /// give up after a while.
+    pub now_ms: u64,
 }
 
 /// What the front of the input holds.
@@ -120,9 +128,9 @@ pub enum Read<'a> {
         /// Bytes from the front.
         used: usize,
     },
-    /// `used` bytes, more than 0, that cannot be read but can be left out. Counted, and logged once a connection.
+    /// `used` bytes that cannot be read but can be left out. Counted, and logged once a connection.
     Skipped {
-        /// Bytes from the front.
+        /// Bytes from the front; 0 when it is about bytes of earlier frames, which the adapter kept and gives up now.
         used: usize,
         /// Why.
         why: Unreadable,

@@ -32,6 +32,7 @@ impl Engine {
     pub(crate) fn consume_device(&mut self, id: ConnectionId, bytes: &[u8], actions: &mut Actions) -> usize {
         // Taken out, because events borrow from it while the engine decides.
         let mut scratch = std::mem::take(&mut self.scratch.device);
+        scratch.now_ms = self.now.as_millis();
         let used = self.consume_frames(id, bytes, &mut scratch, actions);
         self.scratch.device = scratch;
         used

@@ -44,7 +44,7 @@ impl<'a, 'b> Frame<'a, 'b> {
         if let Act::Acknowledge(number) = act {
             return event(Event::Acknowledge { number }, used);
         }
-        connection.hold(index, message, found.body, &work.slots);
+        connection.hold((index, self.way), message, found.body, &work.slots);
         match act {
             Act::Nothing | Act::Acknowledge(_) => Ok(Read::Nothing { used: found.used }),
             Act::Early => {
@@ -189,7 +189,7 @@ impl<'a, 'b> Frame<'a, 'b> {
         scratch: &'a mut Scratch,
     ) -> Reading<'a> {
         let message = &self.plan.messages[index];
-        let Scratch { bytes, values } = scratch;
+        let Scratch { bytes, values, .. } = scratch;
         fill(&self.wanted[index], message, (found.body, &work.slots), values);
         bytes.clear();
         let in_input = match &message.payload {
