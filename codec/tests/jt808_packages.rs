@@ -5,8 +5,8 @@
 mod terminal;
 
 use proptest::prelude::*;
-use ringwire_codec::adapter::Undeliverable;
 use ringwire_codec::adapter::jt808::Jt808;
+use ringwire_codec::adapter::{Answer, Event, Read, Scratch, Undeliverable};
 use serde_json::{Value, json};
 use terminal::{Conversation, Frame, Told, position};
 
@@ -182,6 +182,144 @@ fn the_oldest_unfinished_message_gives_way() {
         let rest = [messages[message][1].bytes(), messages[message][2].bytes()].concat();
         assert_eq!(published(&conversation.hears(&rest)).len(), expected, "{message}");
     }
+}
+
+#[test]
+fn a_message_that_does_not_go_on_is_asked_for_once_more_and_then_dropped() {
+    for is_2019 in [false, true] {
+        let make = if is_2019 { Frame::new_2019 } else { Frame::new };
+        let settings = Jt808 {
+            unfinished_timeout_ms: 10_000,
+            ..Jt808::default()
+        };
+        let mut conversation = Conversation::let_in(&settings, &make(0x0102, 2, b"\x01x"));
+        let packages = make(0x0900, 65_534, &[7; 50]).packages(10);
+        for number in [2, 3] {
+            conversation.hears(&packages[number - 1].bytes());
+        }
+        let heartbeat = make(0x0002, 9, b"").bytes();
+        conversation.waits(4_999);
+        conversation.hears(&heartbeat);
+        conversation.says();
+        conversation.waits(1);
+        assert_eq!(conversation.hears(&heartbeat), [Told::Heartbeat, Told::Heartbeat]);
+        let said = conversation.says();
+        let count: &[u8] = if is_2019 { &[0, 3] } else { &[3] };
+        let body = [&65_534_u16.to_be_bytes(), count, &[0, 1, 0, 4, 0, 5]].concat();
+        assert_eq!((said[0].id, &said[0].body), (0x8003, &body));
+        assert_eq!(
+            (said.len(), said[1].id),
+            (2, 0x8001),
+            "and its heartbeat is answered"
+        );
+        conversation.waits(4_999);
+        conversation.hears(&heartbeat);
+        assert_eq!(conversation.says().len(), 1, "asked for once");
+        // A package that comes in time gives it all its time again.
+        conversation.hears(&packages[3].bytes());
+        conversation.waits(9_999);
+        assert!(skipped(&conversation.hears(&heartbeat)).is_empty());
+        conversation.waits(1);
+        let told = conversation.hears(&[&heartbeat[..], &packages[0].bytes(), &packages[4].bytes()].concat());
+        assert_eq!(
+            skipped(&told),
+            ["message 0900: 3 of its 5 packages came, and no more within 10000 ms (offset 0)"]
+        );
+        assert!(published(&told).is_empty(), "the three are gone");
+    }
+}
+
+#[test]
+fn a_package_that_comes_late_saves_its_message_and_only_that() {
+    let mut conversation = connected(&Jt808::default());
+    let (one, two) = (
+        Frame::new(0x0900, 10, &[1; 20]).packages(10),
+        Frame::new(0x0900, 90, &[2; 20]).packages(10),
+    );
+    conversation.hears(&[one[0].bytes(), two[0].bytes()].concat());
+    conversation.waits(61_000);
+    let told = conversation.hears(&two[1].bytes());
+    assert_eq!((published(&told).len(), skipped(&told).len()), (1, 1), "{told:?}");
+}
+
+#[test]
+fn without_a_timeout_it_is_kept_and_without_answers_nothing_is_asked_for() {
+    for (timeout, answers) in [(0, true), (60_000, false)] {
+        let settings = Jt808 {
+            unfinished_timeout_ms: timeout,
+            answer_packages: answers,
+            ..Jt808::default()
+        };
+        let mut conversation = connected(&settings);
+        let packages = Frame::new(0x0900, 10, &[1; 20]).packages(10);
+        conversation.hears(&packages[0].bytes());
+        conversation.waits(if timeout == 0 { 1 << 40 } else { 59_999 });
+        conversation.says();
+        assert_eq!(
+            conversation.hears(&Frame::new(0x0002, 9, b"").bytes()),
+            [Told::Heartbeat]
+        );
+        assert_eq!(conversation.says().len(), 1);
+        assert_eq!(published(&conversation.hears(&packages[1].bytes())).len(), 1);
+    }
+}
+
+#[test]
+fn a_message_that_waits_for_room_is_not_overdue() {
+    let mut conversation = connected(&Jt808::default());
+    let packages = Frame::new(0x0900, 10, &[1; 20]).packages(10);
+    conversation.hears(&packages[0].bytes());
+    // The last one is read, and decided upon an hour later.
+    let bytes = packages[1].bytes();
+    let mut scratch = Scratch::default();
+    let mut out = Vec::new();
+    let alive = conversation.adapter.read(conversation.link, &bytes, &mut scratch);
+    assert!(
+        matches!(
+            alive,
+            Ok(Read::Event {
+                event: Event::Heartbeat,
+                used: 0
+            })
+        ),
+        "{alive:?}"
+    );
+    conversation
+        .adapter
+        .answer(conversation.link, Answer::Alive, &mut out);
+    for _ in 0..2 {
+        let read = conversation.adapter.read(conversation.link, &bytes, &mut scratch);
+        assert!(
+            matches!(
+                &read,
+                Ok(Read::Event {
+                    event: Event::Publish(_),
+                    ..
+                })
+            ),
+            "{read:?}"
+        );
+        scratch.now_ms += 3_600_000;
+    }
+}
+
+#[test]
+fn encrypted_packages_are_put_together_with_their_like_only() {
+    let mut conversation = connected(&Jt808::default());
+    let mut packages = Frame::new(0x0200, 10, &position()).packages(14);
+    packages[0].encryption = 1;
+    let mut told = conversation.hears(&[packages[0].bytes(), packages[1].bytes()].concat());
+    assert!(published(&told).is_empty(), "{told:?}");
+    packages[1].encryption = 1;
+    told.extend(conversation.hears(&packages[1].bytes()));
+    let [message] = &published(&told)[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(message["body"]["unknown_id"], json!(true), "{message}");
+    assert_eq!(
+        (&message["header"]["encrypt"], &message["header"]["len"]),
+        (&json!(1), &json!(28))
+    );
 }
 
 #[test]

@@ -126,28 +126,35 @@ fn the_code_that_was_handed_out_is_checked_when_asked_for() {
 }
 
 #[test]
-fn a_refused_terminal_is_told() {
-    let rows = [(Frame::new(0x0100, 7, b""), Frame::new(0x8100, 0, &[0, 7, 4])), {
-        let frame = authentication(b"no");
-        let answer = Frame::new(0x8001, 0, &general(&frame, 1));
-        (frame, answer)
-    }];
-    for (asked, expected) in rows {
+fn a_refused_terminal_is_told_by_the_results_of_its_question() {
+    let register = Frame::new(0x0100, 7, b"");
+    let login = authentication(b"no");
+    let result = |result| Frame::new(0x8100, 0, &[0, 7, result]);
+    let failure = |frame: &Frame| Frame::new(0x8001, 0, &general(frame, 1));
+    let rows = [
+        (&register, Cause::ClientId, result(4)),
+        (&register, Cause::Credentials, result(4)),
+        (&register, Cause::Banned, result(2)),
+        // No result says that it may try again.
+        (&register, Cause::Full, failure(&register)),
+        (&login, Cause::ClientId, failure(&login)),
+        (&login, Cause::Credentials, failure(&login)),
+        (&login, Cause::Banned, failure(&login)),
+        (&login, Cause::Full, failure(&login)),
+    ];
+    for (asked, cause, expected) in rows {
         let mut conversation = Conversation::new(&Jt808::default());
         let mut scratch = Scratch::default();
         let bytes = asked.bytes();
         let read = conversation.adapter.read(conversation.link, &bytes, &mut scratch);
         assert!(matches!(read, Ok(Read::Event { .. })));
-        let refusal = Refusal {
-            cause: Cause::Credentials,
-            text: "no",
-        };
+        let refusal = Refusal { cause, text: "no" };
         conversation.adapter.answer(
             conversation.link,
             Answer::Refused(refusal),
             &mut conversation.output,
         );
-        assert_eq!(conversation.says(), [expected]);
+        assert_eq!(conversation.says(), [expected], "{cause:?}");
     }
 }
 
@@ -197,16 +204,80 @@ fn the_frame_of_another_terminal_is_left_out() {
     assert_eq!(told[1..], [Told::Heartbeat]);
 }
 
+/// A frame whose body says of itself that it is encrypted, by RSA.
+fn encrypted(id: u16, body: &[u8]) -> Frame {
+    Frame {
+        encryption: 1,
+        ..Frame::new(id, 9, body)
+    }
+}
+
 #[test]
-fn an_encrypted_body_is_left_out() {
+fn an_encrypted_body_is_published_as_it_is_and_never_read() {
     let mut conversation = connected();
-    let mut content = vec![0x02, 0x00, 0x04, 0x02];
-    content.extend(PHONE);
-    content.extend([0, 9, 0xaa, 0xbb]);
-    let told = conversation.hears(&terminal::framed(&content));
-    assert!(
-        matches!(&told[..], [Told::Skipped(why)] if why.contains("encrypted body (method 1)")),
-        "{told:?}"
+    conversation.says();
+    // In the clear each of these would be read: a position, a picture's id, an answer that acknowledges.
+    conversation
+        .deliver(r#"{"header":{"msg_id":33281}}"#, 5, false)
+        .unwrap();
+    let sent = conversation.says().pop().unwrap();
+    let answer = [&sent.serial.to_be_bytes()[..], &position()].concat();
+    for (id, body) in [(0x0200, position()), (0x0801, vec![0; 40]), (0x0201, answer)] {
+        let frame = encrypted(id, &body);
+        let told = conversation.hears(&frame.bytes());
+        let [Told::Publish(payload, _)] = &told[..] else {
+            panic!("{id:04x}: {told:?}")
+        };
+        let message: serde_json::Value = serde_json::from_str(payload).unwrap();
+        assert_eq!(message["header"]["encrypt"], 1);
+        let body = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &body);
+        assert_eq!(
+            message["body"],
+            serde_json::json!({"unknown_id": true, "data": body})
+        );
+        let answers = conversation.says();
+        let expected = [Frame::new(0x8001, 0, &general(&frame, 0))];
+        let expected = if id == 0x0201 {
+            &expected[..0]
+        } else {
+            &expected[..]
+        };
+        assert_eq!(answers.len(), expected.len(), "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a.id, &a.body) == (b.id, &b.body)),
+            "{answers:?}"
+        );
+    }
+}
+
+#[test]
+fn what_decides_about_a_connection_is_left_out_when_it_is_encrypted() {
+    for (id, connected) in [
+        (0x0001, true),
+        (0x0100, true),
+        (0x0102, true),
+        (0x0100, false),
+        (0x0102, false),
+    ] {
+        let mut conversation = match connected {
+            true => self::connected(),
+            false => Conversation::new(&Jt808::default()),
+        };
+        conversation.says();
+        let told = conversation.hears(&encrypted(id, b"013912344323").bytes());
+        assert!(
+            matches!(&told[..], [Told::Skipped(why)] if why.contains("encrypted body (method 1)")),
+            "{id:04x}: {told:?}"
+        );
+        assert!(conversation.says().is_empty());
+    }
+    // A heartbeat has no body that could be encrypted.
+    assert_eq!(
+        connected().hears(&encrypted(0x0002, b"").bytes()),
+        [Told::Heartbeat]
     );
 }
 

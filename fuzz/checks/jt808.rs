@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
             let Some(kind) = self.byte() else {
                 return;
             };
-            match kind % 6 {
+            match kind % 8 {
                 0 => {
                     let bytes = self.some().to_vec();
                     self.hear(&bytes);
@@ -105,6 +105,16 @@ impl<'a> Run<'a> {
                 1..=3 => {
                     let id = IDS[usize::from(self.byte().unwrap_or(0)) % IDS.len()];
                     let frame = self.framed(id, kind >= 128);
+                    self.hear(&frame.bytes());
+                }
+                6 => {
+                    let halves = u64::from(self.byte().unwrap_or(0));
+                    self.conversation.waits(halves * 500);
+                }
+                7 => {
+                    let id = IDS[usize::from(self.byte().unwrap_or(0)) % IDS.len()];
+                    let mut frame = self.framed(id, kind >= 128);
+                    frame.encryption = 1;
                     self.hear(&frame.bytes());
                 }
                 4 => {

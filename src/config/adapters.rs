@@ -3,7 +3,9 @@
 //! A description is read when the configuration is, so that `ringwire check` finds its mistakes too: each file becomes one
 //! more source, behind those that were given.
 
-use super::form::{Checked, Flag, Form, Path as PathForm, Text, Value, Word, Wrong, number, seconds, size};
+use super::form::{
+    Checked, Flag, Form, Path as PathForm, Text, Value, Word, Wrong, milliseconds, number, seconds, size,
+};
 use super::mistake::{Mistake, Place};
 use super::number::Number;
 use super::section::{Key, Section, section};
@@ -63,11 +65,36 @@ section!(Adapter {
     max_unfinished_size => jt808.unfinished_bytes_max: size(1_024..=67_108_864),
         "jt808: long messages in packages that are kept for a connection until they are whole; the oldest gives way.";
     max_unfinished => jt808.unfinished_messages_max: number(1..=64), "jt808: how many of them.";
+    unfinished_timeout => jt808.unfinished_timeout_ms: milliseconds(0..=86_400_000),
+        "jt808: one of them that gets no package for so long is dropped; half way through, missing ones are asked for. 0: never.";
     answer_packages => jt808.answer_packages: Flag,
         "jt808: each package of a long message gets its general answer, and missing ones are asked for (0x8003).";
     close_on_bad_frame => jt808.close_on_bad_frame: Flag,
         "jt808: a frame that cannot be read closes. false: it is left out, counted, and noted once.";
 });
+
+impl Adapter {
+    /// What a table alone stands for, without a configuration around it: what is built in or shipped, with its keys.
+    pub fn alone(&self) -> Result<Known, String> {
+        let Some(name) = self.builtin.as_ref().filter(|_| self.is_builtin_alone()) else {
+            return Err("it takes `builtin`, and the keys of that".to_owned());
+        };
+        let known = catalogue::named(name);
+        let known = known.ok_or_else(|| format!("expected one of: {}", catalogue::names().join(", ")))?;
+        if name == "jt808" {
+            let blueprint = Arc::new(self.jt808.clone());
+            return Ok(Known { blueprint, ..known });
+        }
+        match self.jt808 == Jt808::default() {
+            true => Ok(known),
+            false => Err("only builtin = \"jt808\" has keys".to_owned()),
+        }
+    }
+
+    fn is_builtin_alone(&self) -> bool {
+        self.file.is_none() && self.module.is_none() && self.limits == Limits::default()
+    }
+}
 
 const ENCODING: Word<TextEncoding> =
     Word(&[("\"gbk\"", TextEncoding::Gbk), ("\"utf8\"", TextEncoding::Utf8)]);

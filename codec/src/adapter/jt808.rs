@@ -4,6 +4,7 @@
 //! registration and packages of long messages stay in here. What a device cannot be understood in is published as it is.
 
 mod down;
+mod explain;
 mod frame;
 mod json;
 mod layout;
@@ -16,6 +17,7 @@ mod shard;
 mod text;
 mod up;
 
+use super::described::Step;
 use super::{Adapter, Blueprint};
 use frame::Header;
 use shard::Shard;
@@ -50,6 +52,9 @@ pub struct Jt808 {
     pub unfinished_bytes_max: usize,
     /// Unfinished messages in packages that are kept for one connection; the oldest gives way. Default 4.
     pub unfinished_messages_max: usize,
+    /// Milliseconds without a new package after which an unfinished message is dropped; after half of it missing packages
+    /// are asked for once more. Looked at when the device sends something. 0: it is kept. Default 60,000.
+    pub unfinished_timeout_ms: u64,
     /// Gives each package of a long message its general answer, and asks for packages that are missing. Default `true`.
     pub answer_packages: bool,
     /// Closes the connection at a frame that cannot be read, instead of leaving it out. Default `false`.
@@ -80,6 +85,7 @@ impl Default for Jt808 {
             down_bytes_max: 1 << 20,
             unfinished_bytes_max: 512 << 10,
             unfinished_messages_max: 4,
+            unfinished_timeout_ms: 60_000,
             answer_packages: true,
             close_on_bad_frame: false,
         }
@@ -93,6 +99,10 @@ impl Blueprint for Jt808 {
 
     fn fields(&self) -> Vec<String> {
         Field::ALL.map(|(name, _)| name.to_owned()).to_vec()
+    }
+
+    fn explain(&self, front: &[u8]) -> Vec<Step> {
+        explain::frame(front, self.text)
     }
 
     fn adapter(&self, wanted: &[String]) -> Box<dyn Adapter> {

@@ -22,6 +22,8 @@ pub struct Frame {
     /// The version byte of 2019.
     pub version: Option<u8>,
     pub serial: u16,
+    /// The three bits that say how the body is encrypted; 0: it is not.
+    pub encryption: u16,
     /// Total and number.
     pub package: Option<(u16, u16)>,
     pub body: Vec<u8>,
@@ -38,6 +40,7 @@ impl Frame {
             phone: PHONE.to_vec(),
             version: None,
             serial,
+            encryption: 0,
             package: None,
             body: body.to_vec(),
         }
@@ -68,6 +71,7 @@ impl Frame {
     pub fn bytes(&self) -> Vec<u8> {
         let mut content = self.id.to_be_bytes().to_vec();
         let bits = u16::from(self.version.is_some()) << 14 | u16::from(self.package.is_some()) << 13;
+        let bits = bits | self.encryption << 10;
         content.extend((bits | self.body.len() as u16).to_be_bytes());
         content.extend(self.version);
         content.extend(&self.phone);
@@ -117,6 +121,7 @@ impl Frame {
             phone,
             version,
             serial,
+            encryption: properties >> 10 & 7,
             package,
             body,
         };
@@ -234,6 +239,11 @@ impl Conversation {
             assert!(idle < 8, "it says more and more of the same bytes: {next:?}");
             told.extend(next);
         }
+    }
+
+    /// So much time goes by.
+    pub fn waits(&mut self, millis: u64) {
+        self.scratch.now_ms += millis;
     }
 
     /// What the device was told since the last time, as frames.

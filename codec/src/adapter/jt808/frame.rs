@@ -76,13 +76,7 @@ pub(super) fn size(front: &[u8]) -> Option<usize> {
 
 /// What stands between the flags, unescaped, without the check byte, which is compared.
 fn content<'a>(inside: &'a [u8], buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Unreadable> {
-    let whole = match memchr::memchr(ESCAPE, inside) {
-        None => inside,
-        Some(_) => {
-            unescape(inside, buffer)?;
-            buffer
-        }
-    };
+    let whole = plain(inside, buffer)?;
     let Some((check, content)) = whole.split_last() else {
         return Err(Unreadable::new(Kind::Malformed, "an empty frame", 1));
     };
@@ -92,6 +86,17 @@ fn content<'a>(inside: &'a [u8], buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Un
         return Err(Unreadable::new(Kind::Checksum, what, inside.len()));
     }
     Ok(content)
+}
+
+/// What stands between the flags, unescaped.
+pub(super) fn plain<'a>(inside: &'a [u8], buffer: &'a mut Vec<u8>) -> Result<&'a [u8], Unreadable> {
+    match memchr::memchr(ESCAPE, inside) {
+        None => Ok(inside),
+        Some(_) => {
+            unescape(inside, buffer)?;
+            Ok(buffer)
+        }
+    }
 }
 
 fn unescape(inside: &[u8], buffer: &mut Vec<u8>) -> Result<(), Unreadable> {
@@ -117,7 +122,7 @@ fn unescape(inside: &[u8], buffer: &mut Vec<u8>) -> Result<(), Unreadable> {
     Ok(())
 }
 
-fn check_byte(content: &[u8]) -> u8 {
+pub(super) fn check_byte(content: &[u8]) -> u8 {
     content.iter().fold(0, |check, byte| check ^ byte)
 }
 
@@ -178,6 +183,13 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// Bytes before the body.
+    pub(super) fn size(&self) -> usize {
+        let version = self.party.version.map_or(0, |_| 1);
+        let package = self.package.map_or(0, |_| 4);
+        2 + 2 + version + self.party.phone.bcd().len() + 2 + package
+    }
+
     /// The header and the body of a frame's content.
     pub(super) fn read(content: &[u8]) -> Result<(Self, &[u8]), Unreadable> {
         let mut rest = content;

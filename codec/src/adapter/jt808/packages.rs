@@ -3,6 +3,7 @@
 //! A package belongs to a message by the message's id and total and by its serial number, which counts on with the package
 //! number; devices that give all packages one serial are understood too. Order does not matter, a package that comes again
 //! takes the place of the first. When a limit is reached the oldest message gives way: one device keeps its own small room.
+//! One that does not go on is asked for once more half way through its time, and dropped at the end of it.
 
 use super::frame::{Header, Package};
 use std::collections::BTreeMap;
@@ -23,9 +24,39 @@ struct Message {
     /// Of its first package that came.
     serial: u16,
     number: u16,
+    /// All packages have the same serial.
+    one_serial: bool,
+    /// How its bodies are encrypted.
+    encryption: u16,
+    /// When its last package came.
+    touched_ms: u64,
+    /// Since then: it has been asked for, or is to be.
+    asked: Asked,
     /// Bodies by package number.
     packages: BTreeMap<u16, Vec<u8>>,
     bytes: usize,
+}
+
+/// Whether missing packages of a message that does not go on were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    No,
+    Now,
+    Done,
+}
+
+/// A message that does not go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// Missing packages of it are to be asked for.
+    Ask,
+    /// It was dropped.
+    Dropped {
+        id: u16,
+        /// Packages that had come.
+        here: usize,
+        total: u16,
+    },
 }
 
 /// What became of a package.
@@ -46,6 +77,8 @@ pub(super) enum Added {
 pub(super) struct Room {
     pub(super) bytes_max: usize,
     pub(super) messages_max: usize,
+    /// What the clock says.
+    pub(super) now_ms: u64,
 }
 
 impl Unfinished {
@@ -64,11 +97,13 @@ impl Unfinished {
             Some(at) => self.messages.remove(at),
             None => Message::new(header, package),
         };
+        message.one_serial |= message.has_one_serial(header, package);
         message.insert(package.number, body);
+        (message.touched_ms, message.asked) = (room.now_ms, Asked::No);
         if message.bytes > room.bytes_max {
             return Added::TooLarge;
         }
-        let is_whole = message.packages.len() == usize::from(message.total);
+        let is_whole = message.is_whole();
         self.messages.push(message);
         if is_whole {
             // It goes as soon as it is published.
@@ -89,24 +124,71 @@ impl Unfinished {
         }
     }
 
-    /// The serial number of a message's first package.
-    pub(super) fn first_serial(&self, header: &Header, package: Package) -> u16 {
-        match self.position(header, package) {
-            Some(at) if self.messages[at].has_one_serial(header, package) => header.serial,
-            _ => header.serial.wrapping_sub(package.number - 1),
-        }
-    }
-
-    /// Numbers of the packages that are missing when the last one comes, which is not kept yet, up to `most`. It is asked
-    /// once: a last package that comes again finds nothing missing.
-    pub(super) fn missing(&self, header: &Header, package: Package, most: usize) -> Vec<u16> {
+    /// The serial number of a message's first package, and the numbers of the packages that are missing when the last one
+    /// comes, which is not kept yet, up to `most`. It is asked once: a last package that comes again finds nothing missing.
+    pub(super) fn missing(&self, header: &Header, package: Package, most: usize) -> Option<(u16, Vec<u16>)> {
         let message = self.position(header, package).map(|at| &self.messages[at]);
         let is_here = |number: &u16| message.is_some_and(|message| message.packages.contains_key(number));
         if package.number != package.total || is_here(&package.number) {
-            return Vec::new();
+            return None;
         }
-        let others = (1..=package.total).filter(|number| *number != package.number);
-        others.filter(|number| !is_here(number)).take(most).collect()
+        let others = (1..package.total).filter(|number| !is_here(number));
+        let missing: Vec<_> = others.take(most).collect();
+        let first = match message {
+            Some(message) if message.has_one_serial(header, package) => header.serial,
+            Some(_) | None => header.serial.wrapping_sub(package.number - 1),
+        };
+        (!missing.is_empty()).then_some((first, missing))
+    }
+
+    /// What is to be done about a message that got no package for `timeout_ms`, or for half of it. `at_hand`: a package that
+    /// came just now and is not kept yet; its own message goes on. One that is whole waits for the broker.
+    pub(super) fn overdue(
+        &mut self,
+        at_hand: (&Header, Option<Package>),
+        timeout_ms: u64,
+        now_ms: u64,
+    ) -> Option<Overdue> {
+        let (header, package) = at_hand;
+        let silent = |message: &Message| {
+            let goes_on = package.is_some_and(|package| message.has(header, package));
+            match goes_on || message.is_whole() {
+                true => 0,
+                false => now_ms.saturating_sub(message.touched_ms),
+            }
+        };
+        let is_over = |message: &Message| silent(message) >= timeout_ms;
+        if let Some(at) = self.messages.iter().position(is_over) {
+            let message = self.messages.remove(at);
+            return Some(Overdue::Dropped {
+                id: message.id,
+                here: message.packages.len(),
+                total: message.total,
+            });
+        }
+        let late = self
+            .messages
+            .iter_mut()
+            .find(|message| message.asked != Asked::Done && silent(message) >= timeout_ms.div_ceil(2));
+        late.map(|message| {
+            message.asked = Asked::Now;
+            Overdue::Ask
+        })
+    }
+
+    /// The message that is to be asked for, once: the serial number of its first package and what is missing, up to `most`.
+    pub(super) fn ask(&mut self, most: usize) -> Option<(u16, Vec<u16>)> {
+        let message = self
+            .messages
+            .iter_mut()
+            .find(|message| message.asked == Asked::Now)?;
+        message.asked = Asked::Done;
+        let first = match message.one_serial {
+            true => message.serial,
+            false => message.serial.wrapping_sub(message.number - 1),
+        };
+        let missing = (1..=message.total).filter(|number| !message.packages.contains_key(number));
+        Some((first, missing.take(most).collect()))
     }
 
     /// Drops the message that a package is of.
@@ -144,6 +226,10 @@ impl Message {
             total: package.total,
             serial: header.serial,
             number: package.number,
+            one_serial: false,
+            encryption: header.encryption,
+            touched_ms: 0,
+            asked: Asked::No,
             packages: BTreeMap::new(),
             bytes: 0,
         }
@@ -152,7 +238,12 @@ impl Message {
     fn has(&self, header: &Header, package: Package) -> bool {
         let counts_on = header.serial.wrapping_sub(self.serial) == package.number.wrapping_sub(self.number);
         let is_of_it = counts_on || self.has_one_serial(header, package);
-        (self.id, self.total) == (header.id, package.total) && is_of_it
+        let ours = (self.id, self.total, self.encryption);
+        ours == (header.id, package.total, header.encryption) && is_of_it
+    }
+
+    fn is_whole(&self) -> bool {
+        self.packages.len() == usize::from(self.total)
     }
 
     /// All packages of it have the same serial.

@@ -13,7 +13,7 @@ use super::up::Reader;
 /// Of a report without additional items.
 pub(super) const BYTES: usize = 28;
 
-const BASE: [Part; 8] = [
+pub(super) const BASE: [Part; 8] = [
     Number(Dword, "alarm"),
     Number(Dword, "status"),
     Number(Dword, "latitude"),
@@ -121,7 +121,7 @@ impl<'a> Items<'a> {
 }
 
 /// Writes one item, by its name if it is what it should be.
-fn item(id: u8, bytes: Reader<'_>, json: &mut Json<'_>) {
+pub(super) fn item(id: u8, bytes: Reader<'_>, json: &mut Json<'_>) {
     let start = json.position();
     let mut reader = bytes.clone();
     if known(id, &mut reader, json).is_none() || !reader.rest.is_empty() {

@@ -52,6 +52,8 @@ pub(super) enum Purpose {
     Frame,
     /// To answer a package of a long message.
     Package,
+    /// To ask for what is missing of an earlier message; the frame itself is read again.
+    Ask,
     /// To publish it. For multimedia: its id.
     Publish(Option<u32>),
     /// To let it in without having been asked: nothing is answered.

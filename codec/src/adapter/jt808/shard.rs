@@ -4,15 +4,15 @@
 //! only once: an acknowledgement is told and then gone, a package is kept in its place. A package of a long message is
 //! first answered (as a heartbeat), then kept, and the message is published when the last one that was missing has come.
 
-use super::frame::{self, BODY_BYTES_MAX, Found, Header, Package};
+use super::frame::{self, BODY_BYTES_MAX, Found, Header, Package, Party};
 use super::messages::{self, Acknowledged};
-use super::packages::{Added, Room};
+use super::packages::{Added, Overdue, Room};
 use super::session::{Pending, Purpose, Sending, Session, Stage};
 use super::{Field, Jt808, down, phone_number, text, up};
 use crate::adapter::links::Links;
 use crate::adapter::{
-    Adapter, Answer, Connect, Down, Event, Kind, Link, Peer, Publish, Read, Scratch, Tail, Undeliverable,
-    Unreadable,
+    Adapter, Answer, Cause, Connect, Down, Event, Kind, Link, Peer, Publish, Read, Scratch, Tail,
+    Undeliverable, Unreadable,
 };
 
 /// One shard's side.
@@ -89,12 +89,10 @@ impl Adapter for Shard {
                     session.answer(header, SUCCESS, out);
                 }
             }
-            Answer::Refused(_) | Answer::Unreadable(Kind::Credentials) => refuse(session, &pending, out),
+            Answer::Refused(refusal) => refuse(session, &pending, refusal.cause, out),
+            Answer::Unreadable(Kind::Credentials) => refuse(session, &pending, Cause::Credentials, out),
             Answer::Taken => published(session, &pending, SUCCESS, out),
             Answer::Denied => published(session, &pending, FAILURE, out),
-            Answer::Alive if header.id == REGISTER && header.package.is_none() => {
-                self.register(link, header, out);
-            }
             Answer::Alive => self.alive(link, &pending, out),
             Answer::Goodbye => session.answer(header, SUCCESS, out),
             Answer::Unreadable(
@@ -136,6 +134,8 @@ const REGISTER: u16 = 0x0100;
 const AUTHENTICATE: u16 = 0x0102;
 const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
+/// Of a registration: the platform does not know the vehicle, or does not want it.
+const NO_SUCH_VEHICLE: u8 = 2;
 /// Of a registration: the platform does not know the terminal.
 const NO_SUCH_TERMINAL: u8 = 4;
 
@@ -177,7 +177,9 @@ impl Shard {
         scratch: &'a mut Scratch,
     ) -> Result<Read<'a>, Unreadable> {
         let header = &frame.header;
-        if header.encryption != 0 {
+        // The rest is published as it is; these decide what becomes of the connection.
+        let is_ours = matches!(header.id, 0x0001 | REGISTER | AUTHENTICATE);
+        if header.encryption != 0 && is_ours && !frame.body.is_empty() {
             let what = format!(
                 "an encrypted body (method {}), which is not supported",
                 header.encryption
@@ -200,6 +202,10 @@ impl Shard {
         if session.stage != Stage::Connected {
             return self.greeting(link, frame, scratch);
         }
+        if let Some(read) = self.overdue(link, header, scratch.now_ms) {
+            return Ok(read);
+        }
+        let session = &mut self.sessions[link];
         let used = frame.used;
         match (header.id, header.package) {
             (_, Some(package)) => self.package(link, frame, package, scratch),
@@ -312,6 +318,7 @@ impl Shard {
         let room = Room {
             bytes_max: self.settings.unfinished_bytes_max,
             messages_max: self.settings.unfinished_messages_max,
+            now_ms: scratch.now_ms,
         };
         let session = &mut self.sessions[link];
         if self.settings.answer_packages && !session.package_answered {
@@ -366,14 +373,15 @@ impl Shard {
     ) -> Read<'a> {
         let header = &frame.header;
         let session = &mut self.sessions[link];
-        if let Some(number) = session.acknowledges(header.id, frame.body) {
+        let clear = if header.encryption == 0 { frame.body } else { &[] };
+        if let Some(number) = session.acknowledges(header.id, clear) {
             session.was_asked = true;
             return Read::Event {
                 event: Event::Acknowledge { number },
                 used: 0,
             };
         }
-        let media = frame.body.first_chunk().map(|id| u32::from_be_bytes(*id));
+        let media = clear.first_chunk().map(|id| u32::from_be_bytes(*id));
         let purpose = Purpose::Publish(media.filter(|_| header.id == 0x0801));
         session.pending = Some(Pending {
             header: *header,
@@ -399,28 +407,57 @@ impl Shard {
         }
     }
 
-    /// Answers a heartbeat, or a package of a long message.
+    /// A message in packages that does not go on: asked for, or dropped and told once.
+    fn overdue<'a>(&mut self, link: Link, header: &Header, now_ms: u64) -> Option<Read<'a>> {
+        let timeout_ms = Some(self.settings.unfinished_timeout_ms).filter(|timeout| *timeout > 0)?;
+        let session = &mut self.sessions[link];
+        let unfinished = session.unfinished.as_mut()?;
+        match unfinished.overdue((header, header.package), timeout_ms, now_ms)? {
+            Overdue::Dropped { id, here, total } => {
+                let what = format!(
+                    "message {id:04x}: {here} of its {total} packages came, and no more within {timeout_ms} ms"
+                );
+                let why = Unreadable::new(Kind::Malformed, what, 0);
+                Some(Read::Skipped { used: 0, why })
+            }
+            Overdue::Ask if !self.settings.answer_packages => {
+                unfinished.ask(0);
+                None
+            }
+            Overdue::Ask => {
+                let (header, purpose) = (*header, Purpose::Ask);
+                session.pending = Some(Pending { header, purpose });
+                let event = Event::Heartbeat;
+                Some(Read::Event { event, used: 0 })
+            }
+        }
+    }
+
+    /// Answers a heartbeat or one of what is answered as such: a second registration, a package of a long message.
     fn alive(&mut self, link: Link, pending: &Pending, out: &mut Vec<u8>) {
+        // One byte says how many are asked for before 2019.
+        let most = usize::from(u8::MAX);
         let session = &mut self.sessions[link];
         let header = &pending.header;
-        session.answer(header, SUCCESS, out);
-        let Some(package) = header.package.filter(|_| pending.purpose == Purpose::Package) else {
-            return;
-        };
-        session.package_answered = true;
-        // One byte says how many are asked for before 2019.
-        let unfinished = session.unfinished.get_or_insert_default();
-        let missing = unfinished.missing(header, package, usize::from(u8::MAX));
-        if missing.is_empty() {
-            return;
+        match (pending.purpose, header.package) {
+            (Purpose::Ask, _) => {
+                let missing = session.unfinished.as_mut().and_then(|all| all.ask(most));
+                ask_again(session, header.party, missing, out);
+            }
+            (Purpose::Package, Some(package)) => {
+                session.answer(header, SUCCESS, out);
+                session.package_answered = true;
+                let missing = session
+                    .unfinished
+                    .get_or_insert_default()
+                    .missing(header, package, most);
+                ask_again(session, header.party, missing, out);
+            }
+            (_, None) if header.id == REGISTER => self.register(link, header, out),
+            (Purpose::Package | Purpose::Frame | Purpose::Publish(_) | Purpose::Silent, _) => {
+                session.answer(header, SUCCESS, out);
+            }
         }
-        let mut body = unfinished.first_serial(header, package).to_be_bytes().to_vec();
-        match header.party.is_2019() {
-            true => body.extend_from_slice(&(missing.len() as u16).to_be_bytes()),
-            false => body.push(missing.len() as u8),
-        }
-        body.extend(missing.iter().flat_map(|number| number.to_be_bytes()));
-        session.tell(header.party, 0x8003, &body, out);
     }
 
     fn send(
@@ -474,14 +511,35 @@ fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
     ours.len() == theirs.len() && differences == 0
 }
 
-fn refuse(session: &mut Session, pending: &Pending, out: &mut Vec<u8>) {
+/// Asks for packages that are missing (0x8003), behind the serial number of the message's first one.
+fn ask_again(session: &mut Session, party: Party, missing: Option<(u16, Vec<u16>)>, out: &mut Vec<u8>) {
+    let Some((first, missing)) = missing else {
+        return;
+    };
+    let mut body = first.to_be_bytes().to_vec();
+    match party.is_2019() {
+        true => body.extend_from_slice(&(missing.len() as u16).to_be_bytes()),
+        false => body.push(missing.len() as u8),
+    }
+    body.extend(missing.iter().flat_map(|number| number.to_be_bytes()));
+    session.tell(party, 0x8003, &body, out);
+}
+
+/// Tells a device that it is not let in. A registration has results of its own; none of them says that there is no room
+/// now, and all of them would keep the device from trying again: that is the general failure.
+fn refuse(session: &mut Session, pending: &Pending, cause: Cause, out: &mut Vec<u8>) {
     let header = &pending.header;
-    match header.id {
-        REGISTER => {
+    let result = match cause {
+        Cause::ClientId | Cause::Credentials => Some(NO_SUCH_TERMINAL),
+        Cause::Banned => Some(NO_SUCH_VEHICLE),
+        Cause::Full => None,
+    };
+    match result.filter(|_| header.id == REGISTER) {
+        Some(result) => {
             let [a, b] = header.serial.to_be_bytes();
-            session.tell(header.party, 0x8100, &[a, b, NO_SUCH_TERMINAL], out);
+            session.tell(header.party, 0x8100, &[a, b, result], out);
         }
-        _ => session.answer(header, FAILURE, out),
+        None => session.answer(header, FAILURE, out),
     }
 }
 
@@ -497,7 +555,7 @@ fn published(session: &mut Session, pending: &Pending, result: u8, out: &mut Vec
         Purpose::Publish(Some(media)) if result == SUCCESS => {
             session.tell(header.party, 0x8800, &media.to_be_bytes(), out);
         }
-        Purpose::Publish(_) | Purpose::Frame | Purpose::Package | Purpose::Silent => {
+        Purpose::Publish(_) | Purpose::Frame | Purpose::Package | Purpose::Ask | Purpose::Silent => {
             if !was_asked && !has_answer && messages::wants_answer(header.id) {
                 session.answer(header, result, out);
             }

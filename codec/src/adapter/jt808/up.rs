@@ -1,7 +1,7 @@
 //! Bodies of a device's messages as JSON, by the layouts of `messages`.
 //!
-//! A body that is unknown, or that does not fit its layout to the last byte, is published all the same, as it is: in
-//! base64 with `unknown_id`, as EMQX's gateway does. No body is refused, and what is written is a few times what was read.
+//! A body that is unknown or encrypted, or that does not fit its layout to the last byte, is published all the same, as it
+//! is: in base64 with `unknown_id`, as EMQX's gateway does. No body is refused, and what is written is a few times what was read.
 
 use super::TextEncoding;
 use super::frame::{Header, Party};
@@ -25,7 +25,7 @@ pub(super) fn write(
     let start = json.position();
     json.open(b'{');
     let mut reader = Reader::new(body, header.party, texts);
-    let layout = messages::up(header.id, header.party.is_2019());
+    let layout = messages::up(header.id, header.party.is_2019()).filter(|_| header.encryption == 0);
     let is_read =
         layout.is_some_and(|layout| reader.members(layout, &mut json).is_some() && reader.rest.is_empty());
     if !is_read {
@@ -61,7 +61,7 @@ pub(super) struct Reader<'a> {
     pub(super) party: Party,
     texts: TextEncoding,
     /// What the last `Count` said.
-    count: u32,
+    pub(super) count: u32,
 }
 
 impl<'a> Reader<'a> {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         layout.iter().try_for_each(|part| self.member(*part, json))
     }
 
-    fn member(&mut self, part: Part, json: &mut Json<'_>) -> Option<()> {
+    pub(super) fn member(&mut self, part: Part, json: &mut Json<'_>) -> Option<()> {
         match part {
             Part::Number(width, name) | Part::NumberOr(width, name, _) => {
                 json.numbered(name, self.number(width)?)
