@@ -236,6 +236,7 @@ fn a_payload_cannot_smuggle_a_second_line() {
     let send = Reply {
         template: text_template("SET {$payload}"),
         raw: false,
+        codes: None,
     };
     lines.down = Some(Down {
         payload: DownPayload::Raw,

@@ -194,7 +194,11 @@ pub fn text_template(text: &str) -> Template {
 }
 
 pub fn reply(template: Template) -> Reply {
-    Reply { template, raw: false }
+    Reply {
+        template,
+        raw: false,
+        codes: None,
+    }
 }
 
 /// The bytes that hex digits mean.

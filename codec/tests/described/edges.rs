@@ -165,6 +165,7 @@ fn answers_and_commands_may_be_sent_without_a_frame_around_them() {
     let raw = |text| Reply {
         template: text_template(text),
         raw: true,
+        codes: None,
     };
     let mut bare = open(line("\n"), Vec::new(), Payload::Raw);
     bare.messages[0].answer = Some(raw("OK"));

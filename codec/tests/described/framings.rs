@@ -24,6 +24,7 @@ pub fn open(framing: Framing, fields: Vec<Part>, payload: Payload) -> Descriptio
             strip_end: 0,
             max: 64,
             noise_max: 8,
+            also: Vec::new(),
         },
         checksum: None,
         separator: Some(b','),

@@ -188,6 +188,7 @@ fn framing() -> Frame {
         strip_end: 1,
         max: 4096,
         noise_max: 64,
+        also: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Adapters by description, from the outside: what descriptions say is what is read, answered and sent.
 
+mod answers;
 #[path = "../../../fuzz/checks/described/mod.rs"]
 mod checks;
 mod commands;

@@ -1,9 +1,9 @@
 //! Descriptions made of bytes: most of them hold, some do not, and together they say all that can be said.
 
 use ringwire_codec::adapter::described::description::{
-    Algorithm, Bits, Blocks, Checksum, ClientId, Command, Condition, Count, Description, Down, DownPayload,
-    Escape, Field, Frame, Framing, Identity, Keepalive, Layout, List, Literal, Message, Part, Payload, Place,
-    Reaction, Reactions, Reply, Role, Scale, Test, Width,
+    Algorithm, Also, Bits, Blocks, Checksum, ClientId, Codes, Command, Condition, Count, Description, Down,
+    DownPayload, Escape, Field, Frame, Framing, Identity, Keepalive, Layout, List, Literal, Message, Part,
+    Payload, Place, Reaction, Reactions, Reply, Role, Scale, Test, Width,
 };
 use ringwire_codec::adapter::described::template::{Form, Piece, Source, Template};
 use ringwire_codec::adapter::described::{Endian, Format};
@@ -144,13 +144,39 @@ impl<'a> Choices<'a> {
             },
             _ => self.marks(),
         };
+        let also = self.also(&framing);
         Frame {
             framing,
             strip: self.below(4) / 2,
             strip_end: self.below(4) / 2,
             max: self.pick(&[40, 64, 256, 4096]),
             noise_max: self.below(32),
+            also,
         }
+    }
+
+    /// Frames with another start, mostly one that can be told apart.
+    fn also(&mut self, framing: &Framing) -> Vec<Also> {
+        let Framing::Length { start, .. } = framing else {
+            return Vec::new();
+        };
+        let Some(first) = start.first().filter(|_| self.rarely(2)) else {
+            return Vec::new();
+        };
+        let mut start = vec![first ^ self.pick(&[1, 0x80, 0])];
+        start.extend(self.some_bytes(0, 2));
+        let framing = Framing::Length {
+            offset: start.len() + self.below(3),
+            start,
+            width: self.pick(&[1, 2, 3, 4, 8]),
+            endian: self.endian(),
+            adjustment: i64::from(self.byte() % 8) - 3,
+        };
+        vec![Also {
+            framing,
+            strip: self.below(4),
+            max: self.pick(&[40, 64, 256]),
+        }]
     }
 
     fn marks(&mut self) -> Framing {
@@ -263,6 +289,7 @@ impl<'a> Choices<'a> {
             (None, _, 0 | 1) => Width::Bytes(1 + self.below(6)),
             (None, _, 2) if !self.counts.is_empty() => Width::Field(self.pick(&self.counts.clone())),
             (None, _, 3) => Width::Until(self.pick(b"\0,;")),
+            (None, _, 4) => Width::RestBut(1 + self.below(3)),
             _ => Width::Rest,
         };
         self.fields += 1;
@@ -372,7 +399,24 @@ impl<'a> Choices<'a> {
         Reply {
             template,
             raw: self.rarely(4),
+            codes: None,
         }
+    }
+
+    fn refusal(&mut self) -> Reply {
+        let mut reply = self.reply();
+        if self.rarely(2) {
+            let format = Format::parse("u16", Endian::Big).expect("known");
+            let form = self.pick(&[Form::Text, Form::As { format, width: None }]);
+            let source = Source::Code;
+            reply.template.pieces.push(Piece::Value { source, form });
+            reply.codes = Some(Codes {
+                credentials: Some(self.byte().to_string()),
+                other: Some("7".to_owned()),
+                ..Codes::default()
+            });
+        }
+        reply
     }
 
     fn message(&mut self, at: usize, is_last: bool, columns: bool) -> Message {
@@ -396,7 +440,7 @@ impl<'a> Choices<'a> {
             publish: !matches!(role, Role::Ignore) && self.rarely(3),
             payload: self.rarely(4).then(|| self.payload()),
             answer: (answers && self.rarely(2)).then(|| self.reply()),
-            refusal: (refuses && self.rarely(3)).then(|| self.reply()),
+            refusal: (refuses && self.rarely(3)).then(|| self.refusal()),
             role,
             fields,
         }
@@ -449,6 +493,7 @@ impl<'a> Choices<'a> {
         let send = Reply {
             template: Template { pieces },
             raw: self.rarely(6),
+            codes: None,
         };
         Down {
             payload,

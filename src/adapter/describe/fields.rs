@@ -90,9 +90,13 @@ fn width<'t>(reading: &mut Reading<'t>, keys: &Keys<'t>) -> Option<Width> {
         let form = number(1..=FRAME_BYTES_MAX as u64);
         return reading.value(path, value, &form).map(Width::Bytes);
     }
-    let expected = "expected bytes, { field = \"NAME\" }, { until = \"0x00\" } or \"rest\"";
+    let expected = "expected bytes, { field = \"NAME\" }, { until = \"0x00\" }, \"rest\" or { rest = 2 }";
     match one_key(value) {
         Some(("field", name)) => reading.value(path, name, &Text).map(Width::Field),
+        Some(("rest", bytes)) => {
+            let form = number(1..=FRAME_BYTES_MAX as u64);
+            reading.value(path, bytes, &form).map(Width::RestBut)
+        }
         Some(("until", byte)) => reading.value(path, byte, &Byte).map(Width::Until),
         Some(_) | None => {
             reading.report(path, Wrong::value(value, expected));

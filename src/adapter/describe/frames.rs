@@ -7,7 +7,7 @@ use crate::adapter::hex;
 use crate::config::form::{Flag, Value, Word, Wrong, number, size};
 use ringwire_codec::adapter::described::Endian;
 use ringwire_codec::adapter::described::description::{
-    Algorithm, Checksum, Escape, FRAME_BYTES_MAX, Frame, Framing, NOISE_BYTES_MAX, Reaction, Reactions,
+    Algorithm, Also, Checksum, Escape, FRAME_BYTES_MAX, Frame, Framing, NOISE_BYTES_MAX, Reaction, Reactions,
 };
 
 const ENDIAN: Word<Endian> = Word(&[("\"big\"", Endian::Big), ("\"little\"", Endian::Little)]);
@@ -53,6 +53,7 @@ pub fn frame<'t>(reading: &mut Reading<'t>, top: &Keys<'t>) -> Frame {
             strip_end: 0,
             max: FRAME_BYTES_MAX,
             noise_max: 0,
+            also: Vec::new(),
         };
     };
     let start = reading.read_or(&keys, "start", &Bytes(0..=16), Vec::new());
@@ -60,13 +61,34 @@ pub fn frame<'t>(reading: &mut Reading<'t>, top: &Keys<'t>) -> Frame {
     let framing = framing(reading, &keys, start).unwrap_or_else(stand_in);
     only_with(reading, &keys);
     let bytes = || number(0..=FRAME_BYTES_MAX as u64);
-    Frame {
+    let mut frame = Frame {
         framing,
         strip: reading.read_or(&keys, "strip", &bytes(), 0),
         strip_end: reading.read_or(&keys, "strip_end", &bytes(), 0),
         max: reading.read_or(&keys, "max", &size(1..=FRAME_BYTES_MAX as u64), 65_536),
         noise_max: reading.read_or(&keys, "noise_max", &size(0..=NOISE_BYTES_MAX as u64), noise),
-    }
+        also: Vec::new(),
+    };
+    let items = reading.tables(&keys, "also");
+    let also = items
+        .into_iter()
+        .filter_map(|(path, value)| also(reading, &frame, path, value));
+    frame.also = also.collect();
+    frame
+}
+
+/// `[[frame.also]]`: what it does not say is as in `[frame]`.
+fn also<'t>(reading: &mut Reading<'t>, frame: &Frame, path: String, value: &'t Value<'t>) -> Option<Also> {
+    let keys = reading.keys(&schema::ALSO, path, value)?;
+    let start = reading.must(&keys, "start", &Bytes(1..=16));
+    reading.need(&keys, "length");
+    let framing = length(reading, &keys, start?);
+    let bytes = number(0..=FRAME_BYTES_MAX as u64);
+    Some(Also {
+        framing: framing?,
+        strip: reading.read_or(&keys, "strip", &bytes, frame.strip),
+        max: reading.read_or(&keys, "max", &size(1..=FRAME_BYTES_MAX as u64), frame.max),
+    })
 }
 
 fn stand_in() -> Framing {
@@ -116,6 +138,7 @@ fn only_with<'t>(reading: &mut Reading<'t>, keys: &Keys<'t>) {
         ("strip_cr", &["delimiter"]),
         ("ending", &["delimiter"]),
         ("noise_max", &["length", "size", "end"]),
+        ("also", &["length"]),
     ] {
         let known = KINDS.iter().any(|kind| keys.has(kind));
         if keys.has(name) && known && !kinds.iter().any(|kind| keys.has(kind)) {

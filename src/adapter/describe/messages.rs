@@ -6,7 +6,8 @@ use super::keys::{Keys, Reading};
 use super::schema;
 use crate::config::form::{Flag, List, Text, Value, Word, Wrong, number, seconds};
 use ringwire_codec::adapter::described::description::{
-    ClientId, Command, Condition, Down, DownPayload, Identity, Keepalive, Message, Payload, Reply, Role, Test,
+    ClientId, Codes, Command, Condition, Down, DownPayload, Identity, Keepalive, Literal, Message, Payload,
+    Reply, Role, Test,
 };
 use ringwire_codec::adapter::described::{Endian, Template, TemplateError};
 
@@ -72,7 +73,11 @@ fn keepalive<'t>(reading: &mut Reading<'t>, keys: &Keys<'t>) -> Option<Keepalive
 fn template<'t>(reading: &mut Reading<'t>, path: &str, value: &'t Value<'t>) -> Option<Reply> {
     if value.get_ref().as_str().is_some() {
         let template = literal(reading, path, value, Template::text)?;
-        return Some(Reply { template, raw: false });
+        return Some(Reply {
+            template,
+            raw: false,
+            codes: None,
+        });
     }
     if value.get_ref().as_table().is_none() {
         let label = "expected text, { text = \"...\" } or { hex = \"...\" }";
@@ -81,6 +86,7 @@ fn template<'t>(reading: &mut Reading<'t>, path: &str, value: &'t Value<'t>) -> 
     }
     let keys = reading.keys(&schema::TEMPLATE, path.to_owned(), value)?;
     let raw = reading.read_or(&keys, "raw", &Flag, false);
+    let codes = codes(reading, &keys);
     let read = match (keys.get("text"), keys.get("hex")) {
         (Some(text), None) => literal(reading, path, text, Template::text),
         (None, Some(digits)) => literal(reading, path, digits, Template::hex),
@@ -93,7 +99,25 @@ fn template<'t>(reading: &mut Reading<'t>, path: &str, value: &'t Value<'t>) -> 
             None
         }
     };
-    read.map(|template| Reply { template, raw })
+    read.map(|template| Reply { template, raw, codes })
+}
+
+/// `codes` of a template.
+fn codes<'t>(reading: &mut Reading<'t>, keys: &Keys<'t>) -> Option<Codes> {
+    let value = keys.get("codes")?;
+    let keys = reading.keys(&schema::CODES, keys.path_of("codes"), value)?;
+    let mut code = |name| match reading.read(&keys, name, &LiteralForm)? {
+        Literal::Number(number) => Some(number.to_string()),
+        Literal::Text(text) => Some(text),
+    };
+    Some(Codes {
+        client_id: code("client_id"),
+        credentials: code("credentials"),
+        banned: code("banned"),
+        full: code("full"),
+        denied: code("denied"),
+        other: code("other"),
+    })
 }
 
 fn literal<'t>(

@@ -7,7 +7,7 @@ mod fields;
 mod messages;
 
 pub use fields::{BLOCKS, FIELD, LAYOUT, LIST};
-pub use messages::{COMMAND, DOWN, JSON, MESSAGE, PAYLOAD, TEMPLATE};
+pub use messages::{CODES, COMMAND, DOWN, JSON, MESSAGE, PAYLOAD, TEMPLATE};
 
 /// A table of keys.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub struct Keyed {
 pub type Row = (&'static str, &'static str, &'static str, &'static str);
 
 /// All tables, in the order of the guide.
-pub const ALL: [&Keyed; 16] = [
-    &TOP, &FRAME, &LENGTH, &CHECKSUM, &REACTIONS, &IDENTITY, &FIELD, &LIST, &BLOCKS, &LAYOUT, &MESSAGE,
-    &PAYLOAD, &JSON, &TEMPLATE, &DOWN, &COMMAND,
+pub const ALL: [&Keyed; 18] = [
+    &TOP, &FRAME, &LENGTH, &ALSO, &CHECKSUM, &REACTIONS, &IDENTITY, &FIELD, &LIST, &BLOCKS, &LAYOUT,
+    &MESSAGE, &PAYLOAD, &JSON, &TEMPLATE, &CODES, &DOWN, &COMMAND,
 ];
 
 pub const TOP: Keyed = Keyed {
@@ -177,6 +177,38 @@ pub const FRAME: Keyed = Keyed {
             "bytes, up to `\"64KB\"`",
             "`1024` with `start`",
             "Bytes before a start mark that are left out, and counted; more close the connection.",
+        ),
+        (
+            "also",
+            "see `[[frame.also]]`",
+            "none",
+            "Other ways in which frames begin.",
+        ),
+    ],
+};
+
+pub const ALSO: Keyed = Keyed {
+    name: "frame.also",
+    about: "`[[frame.also]]`: frames that begin otherwise, with `length` only. An answer is framed as what it answers.",
+    keys: &[
+        (
+            "start",
+            "1 to 16 bytes, as `\"0x7979\"`",
+            "",
+            "What tells them apart: no start begins with another.",
+        ),
+        (
+            "length",
+            "see `[frame.length]`",
+            "",
+            "Where the length stands, as there.",
+        ),
+        ("strip", "bytes", "as in `[frame]`", "Left off the front."),
+        (
+            "max",
+            "bytes, up to `\"1MB\"`",
+            "as in `[frame]`",
+            "A longer frame closes the connection.",
         ),
     ],
 };

@@ -9,6 +9,7 @@ mod parts;
 mod templates;
 
 use super::description::{DownPayload, MESSAGES_MAX, NAME_BYTES_MAX, PARTS_MAX, Role};
+use super::framing::Frames;
 use super::plan::{self, Field, Node, Plan};
 use super::{Described, Description, Flaw};
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Compiler<'_> {
         Plan {
             name: description.name.clone(),
             version: description.version,
-            frame: description.frame.clone(),
+            frames: Frames::new(&description.frame),
             checksum: description.checksum.clone(),
             separator: description.separator,
             topic_fields: topic_fields(&commons, &messages),

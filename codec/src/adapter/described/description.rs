@@ -8,6 +8,7 @@
 
 use super::format::{Endian, Format};
 use super::template::Template;
+use crate::adapter::Cause;
 
 /// Bytes of a frame, at most, whatever a description says.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -65,6 +66,20 @@ pub struct Frame {
     pub max: usize,
     /// Bytes before a start mark that are left out, and counted; more close the connection. 0: none.
     pub noise_max: usize,
+    /// Other ways in which frames may begin, told apart by their start; only with [`Framing::Length`]. What is answered to a
+    /// frame is framed as that one, everything else as said above.
+    pub also: Vec<Also>,
+}
+
+/// Another way in which frames may begin. What is not here is as for all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Also {
+    /// By a length, with a start of its own.
+    pub framing: Framing,
+    /// As [`Frame::strip`].
+    pub strip: usize,
+    /// As [`Frame::max`].
+    pub max: usize,
 }
 
 /// How it is known where frames begin and end.
@@ -220,6 +235,8 @@ pub enum Width {
     Until(u8),
     /// All that is left: of the body, or of a block that tells its length.
     Rest,
+    /// All that is left but so many bytes.
+    RestBut(usize),
 }
 
 /// Some bits of an integer.
@@ -400,6 +417,39 @@ pub struct Reply {
     pub template: Template,
     /// It is sent as it is: nothing is put in or around it.
     pub raw: bool,
+    /// What `{$code}` is in a refusal.
+    pub codes: Option<Codes>,
+}
+
+/// How a protocol calls the causes for which it refuses: numbers in digits, or text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codes {
+    /// The client id is not allowed.
+    pub client_id: Option<String>,
+    /// Wrong or missing credentials.
+    pub credentials: Option<String>,
+    /// Banned by the operator.
+    pub banned: Option<String>,
+    /// No room for one more.
+    pub full: Option<String>,
+    /// A rule forbids what it publishes.
+    pub denied: Option<String>,
+    /// Whatever has none of its own.
+    pub other: Option<String>,
+}
+
+impl Codes {
+    /// The code of a cause; `None` for data that a rule forbids.
+    pub fn of(&self, cause: Option<Cause>) -> Option<&str> {
+        let own = match cause {
+            Some(Cause::ClientId) => &self.client_id,
+            Some(Cause::Credentials) => &self.credentials,
+            Some(Cause::Banned) => &self.banned,
+            Some(Cause::Full) => &self.full,
+            None => &self.denied,
+        };
+        own.as_ref().or(self.other.as_ref()).map(String::as_str)
+    }
 }
 
 /// What is done with bytes that are not as described.

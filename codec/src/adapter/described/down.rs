@@ -61,7 +61,8 @@ impl Running {
         if command.send.raw {
             out.extend_from_slice(content);
         } else {
-            let framed = self.plan.frame.wrap(self.plan.checksum.as_ref(), content, out);
+            let frame = self.plan.frames.way(0);
+            let framed = frame.wrap(self.plan.checksum.as_ref(), content, out);
             framed.map_err(|error| undeliverable(error, down.payload.len()))?;
         }
         if plan.window > 0 && !command.send.numbered {

@@ -264,7 +264,7 @@ impl Visit for Recorder<'_> {
 
 impl Step {
     pub(super) fn frame(frame: &Frame<'_, '_>) -> Self {
-        let framing = &frame.plan.frame;
+        let framing = frame.plan.frames.way(frame.way);
         let end = frame.frame.len().saturating_sub(framing.strip_end);
         Self::Frame {
             at: frame.offset,

@@ -27,16 +27,66 @@ pub(super) enum Cut {
     Noise { used: usize },
 }
 
+/// The ways in which frames of a protocol begin: one, or several that are told apart by their starts.
+#[derive(Debug)]
+pub(super) struct Frames {
+    /// The first is that of what is not an answer.
+    ways: Vec<Frame>,
+}
+
+impl Frames {
+    /// Those of a description.
+    pub(super) fn new(frame: &Frame) -> Self {
+        let also = frame.also.iter().map(|also| Frame {
+            framing: also.framing.clone(),
+            strip: also.strip,
+            max: also.max,
+            also: Vec::new(),
+            ..*frame
+        });
+        let ways = std::iter::once(frame.clone()).chain(also).collect();
+        Self { ways }
+    }
+
+    /// One of them, by its number.
+    pub(super) fn way(&self, way: usize) -> &Frame {
+        &self.ways[way]
+    }
+
+    /// All of them.
+    pub(super) fn ways(&self) -> &[Frame] {
+        &self.ways
+    }
+
+    /// As [`Frame::cut`], with the number of the way in which the frame begins.
+    pub(super) fn cut(&self, input: &[u8], searched: usize) -> Result<(usize, Cut), Unreadable> {
+        let way = self
+            .ways
+            .iter()
+            .position(|way| input.starts_with(way.framing.start()));
+        let cut = match way {
+            Some(way) => self.ways[way].cut(input, searched),
+            None => {
+                let starts: Vec<_> = self.ways.iter().map(|way| way.framing.start()).collect();
+                self.ways[0].noise(input, &starts, searched)
+            }
+        };
+        Ok((way.unwrap_or(0), cut?))
+    }
+
+    /// Bytes of the whole first frame, where its front tells it.
+    pub(super) fn size(&self, front: &[u8]) -> Option<usize> {
+        let begins = |way: &&Frame| front.starts_with(way.framing.start());
+        self.ways.iter().find(begins)?.size(front)
+    }
+}
+
 impl Frame {
-    /// Finds the first frame. `searched`: what an earlier search of the same front said.
+    /// Finds the frame that begins here. `searched`: what an earlier search of the same front said.
     ///
     /// # Errors
     /// What cannot be left out, because it is not known where the next frame begins.
     pub(super) fn cut(&self, input: &[u8], searched: usize) -> Result<Cut, Unreadable> {
-        let start = self.framing.start();
-        if !input.starts_with(start) {
-            return self.noise(input, start, searched);
-        }
         match &self.framing {
             Framing::Length { .. } => self.cut_length(input),
             Framing::Fixed { size, .. } if input.len() < *size => Ok(Cut::Incomplete { searched: 0 }),
@@ -66,16 +116,13 @@ impl Frame {
         }
     }
 
-    /// The input does not begin with a start mark: where does one begin, or may one still?
-    fn noise(&self, input: &[u8], start: &[u8], searched: usize) -> Result<Cut, Unreadable> {
+    /// The input does not begin with a start mark: where does one of `starts` begin?
+    fn noise(&self, input: &[u8], starts: &[&[u8]], searched: usize) -> Result<Cut, Unreadable> {
+        let is_whole = |rest: &[u8]| starts.iter().any(|start| rest.starts_with(start));
+        let may_be = |rest: &[u8]| starts.iter().any(|start| start.starts_with(rest));
+        let begins = |at: &usize| is_whole(&input[*at..]) || may_be(&input[*at..]);
         let from = searched.min(input.len());
-        let found = memmem::find(&input[from..], start).map(|at| from + at);
-        let used = found.unwrap_or_else(|| {
-            let tail = input.len().saturating_sub(start.len() - 1).max(from);
-            (tail..input.len())
-                .find(|at| start.starts_with(&input[*at..]))
-                .unwrap_or(input.len())
-        });
+        let used = (from..input.len()).find(begins).unwrap_or(input.len());
         if used > self.noise_max {
             let what = format!(
                 "{used} bytes of noise, and no start of a frame; {} are left out",
@@ -83,9 +130,9 @@ impl Frame {
             );
             return Err(Unreadable::new(Kind::Malformed, what, 0));
         }
-        Ok(match found {
-            Some(used) => Cut::Noise { used },
-            None => Cut::Incomplete { searched: used },
+        Ok(match is_whole(&input[used..]) {
+            true => Cut::Noise { used },
+            false => Cut::Incomplete { searched: used },
         })
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Made by `compile` alone. Shared by all shards.
 
-use super::description::{Algorithm, Bits, Checksum, DownPayload, Frame, Place, Reactions};
+use super::description::{Algorithm, Bits, Checksum, Codes, DownPayload, Place, Reactions};
 use super::format::{Endian, Format};
+use super::framing::Frames;
 use super::scale::Scaling;
 use super::template::Form;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub(super) struct Plan {
     pub name: String,
     pub version: u8,
-    pub frame: Frame,
+    pub frames: Frames,
     pub checksum: Option<Checksum>,
     pub separator: Option<u8>,
     /// Read before the message is known.
@@ -60,6 +61,7 @@ pub(super) enum Width {
     Field(Arc<Field>),
     Until(u8),
     Rest,
+    RestBut(usize),
 }
 
 #[derive(Debug)]
@@ -181,6 +183,8 @@ pub(super) struct Reply {
     pub raw: bool,
     /// It takes a number of the connection.
     pub numbered: bool,
+    /// What `{$code}` is.
+    pub codes: Codes,
 }
 
 #[derive(Debug)]
@@ -199,6 +203,7 @@ pub(super) enum Source {
     Sequence,
     Client,
     Refusal,
+    Code,
 }
 
 #[derive(Debug)]

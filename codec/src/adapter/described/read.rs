@@ -41,7 +41,7 @@ impl Running {
             ..
         } = self;
         let connection = &mut connections[link];
-        let cut = plan.frame.cut(input, connection.searched)?;
+        let (way, cut) = plan.frames.cut(input, connection.searched)?;
         connection.searched = match cut {
             Cut::Incomplete { searched } => searched,
             Cut::Frame { .. } | Cut::Nothing { .. } | Cut::Noise { .. } => 0,
@@ -58,13 +58,14 @@ impl Running {
         let offset = at.start;
         let raw = &input[at];
         let mut plain = std::mem::take(&mut work.plain);
-        let read = match plan.frame.unescape(raw, &mut plain) {
+        let read = match plan.frames.way(way).unescape(raw, &mut plain) {
             Ok(escaped) => {
                 let frame = if escaped { plain.as_slice() } else { raw };
                 let source = (!escaped).then_some(raw);
                 let reading = Frame {
                     plan,
                     wanted,
+                    way,
                     used,
                     offset,
                     source,
@@ -86,6 +87,8 @@ impl Running {
 pub(super) struct Frame<'a, 'b> {
     pub plan: &'b Plan,
     pub wanted: &'b [Vec<Wanted>],
+    /// The way in which it begins.
+    pub way: usize,
     pub used: usize,
     /// Where it begins in the input.
     pub offset: usize,
@@ -118,7 +121,7 @@ impl<'a> Frame<'a, '_> {
             frame,
             ..
         } = *self;
-        let framing = &plan.frame;
+        let framing = plan.frames.way(self.way);
         trace.step(|| Step::frame(self));
         if let Some(checksum) = &plan.checksum
             && let Err(what) = verify(checksum, frame, trace)

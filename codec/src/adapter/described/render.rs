@@ -25,6 +25,8 @@ pub(super) struct Values<'a> {
     pub client: &'a [u8],
     /// Why it is not let in.
     pub refusal: &'a str,
+    /// The same as the protocol calls it.
+    pub code: &'a str,
 }
 
 impl Values<'_> {
@@ -38,6 +40,7 @@ impl Values<'_> {
             sequence: 0,
             client,
             refusal: "",
+            code: "",
         }
     }
 }
@@ -93,6 +96,7 @@ impl Values<'_> {
             (Source::Member(name), form) => self.push_member(name, form, out)?,
             (Source::Payload, form) => push_form(self.payload, form, out)?,
             (Source::Client, form) => push_form(self.client, form, out)?,
+            (Source::Code, form) => push_form(self.code.as_bytes(), form, out)?,
             (Source::Refusal, form) => push_form(self.refusal.as_bytes(), form, out)?,
         }
         Ok(())
@@ -153,7 +157,7 @@ impl Values<'_> {
 }
 
 /// Appends a value that is given as text.
-fn push_form(text: &[u8], form: Form, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+pub(super) fn push_form(text: &[u8], form: Form, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     match form {
         Form::Bytes | Form::Text => {
             out.extend_from_slice(text);

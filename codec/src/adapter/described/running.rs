@@ -5,7 +5,9 @@ use super::plan::{Field, Message, Plan, Reply, Role};
 use super::render::{Values, render};
 use super::walk::Span;
 use crate::adapter::links::Links;
-use crate::adapter::{Adapter, Answer, Down, Link, Peer, Read, Scratch, Tail, Undeliverable, Unreadable};
+use crate::adapter::{
+    Adapter, Answer, Down, Link, Peer, Read, Refusal, Scratch, Tail, Undeliverable, Unreadable,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -53,6 +55,8 @@ pub(super) struct Connection {
     pub again: bool,
     /// The message whose event was reported last.
     last: Option<u16>,
+    /// The way in which its frame began.
+    way: usize,
     /// Bytes at the front of the input that were searched in vain for an end, or for a start.
     pub searched: usize,
     /// Who it is; set when it wants to be let in.
@@ -73,6 +77,7 @@ impl Connection {
             greeted: false,
             again: false,
             last: None,
+            way: 0,
             searched: 0,
             client: Vec::new(),
             held: Vec::new(),
@@ -94,8 +99,9 @@ impl Connection {
     }
 
     /// Keeps what an answer to this message needs.
-    pub fn hold(&mut self, index: usize, message: &Message, body: &[u8], slots: &[Span]) {
+    pub fn hold(&mut self, (index, way): (usize, usize), message: &Message, body: &[u8], slots: &[Span]) {
         self.last = u16::try_from(index).ok();
+        self.way = way;
         self.held.clear();
         for field in &message.echoed {
             let raw = slots[field.slot].of(body);
@@ -196,7 +202,7 @@ impl Adapter for Running {
     }
 
     fn frame_size(&self, _link: Link, front: &[u8]) -> Option<usize> {
-        self.plan.frame.size(front)
+        self.plan.frames.size(front)
     }
 
     fn answer(&mut self, link: Link, answer: Answer, out: &mut Vec<u8>) {
@@ -205,9 +211,9 @@ impl Adapter for Running {
         };
         let message = &self.plan.messages[index];
         let refusal = if let Answer::Refused(refusal) = answer {
-            refusal.text
+            Some(refusal)
         } else {
-            ""
+            None
         };
         let reply = if positive {
             &message.answer
@@ -243,7 +249,7 @@ impl Adapter for Running {
 fn write(
     plan: &Plan,
     (message, reply): (&Message, &Reply),
-    (connection, refusal): (&mut Connection, &str),
+    (connection, refusal): (&mut Connection, Option<Refusal>),
     work: &mut Work,
     out: &mut Vec<u8>,
 ) {
@@ -256,7 +262,11 @@ fn write(
     };
     let values = Values {
         sequence,
-        refusal,
+        refusal: refusal.map_or("", |refusal| refusal.text),
+        code: reply
+            .codes
+            .of(refusal.map(|refusal| refusal.cause))
+            .unwrap_or_default(),
         ..Values::of(&connection.held, &work.slots, &connection.client)
     };
     work.content.clear();
@@ -267,7 +277,8 @@ fn write(
         out.extend_from_slice(&work.content);
     } else {
         // A frame that cannot be made appends nothing.
-        let _ = plan.frame.wrap(plan.checksum.as_ref(), &mut work.content, out);
+        let frame = plan.frames.way(connection.way);
+        let _ = frame.wrap(plan.checksum.as_ref(), &mut work.content, out);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `{name}` is a field of the message, `{.name}` a member of the JSON object that is sent down, `{$payload}` what is sent
 //! down otherwise, `{$sequence}` the next number of the connection, `{$client}` the client id, `{$refusal}` why a device is
-//! not let in, for a person. `{name:u16le}` writes it in that format, `{name:text:17}` padded to 17 bytes, `{#name:u8}` how
+//! not let in, for a person, `{$code}` the same for the device. `{name:u16le}` writes it in that format, `{name:text:17}` padded to 17 bytes, `{#name:u8}` how
 //! many bytes it has, `{#name+4:u8}` four more. Without a format a hex template takes a field's bytes as they came, a text template its text.
 
 use super::format::{Endian, Format};
@@ -54,6 +54,8 @@ pub enum Source {
     Client,
     /// Why a device is not let in.
     Refusal,
+    /// The same as the protocol calls it.
+    Code,
 }
 
 /// How a value is written.
@@ -222,7 +224,7 @@ fn piece(
             "too many colons: a value is written as `{name:format:width}`",
         ));
     }
-    let source = source(name).ok_or_else(|| error(inside.clone(), format!("`{name}` is no value: there are fields, members such as `.name`, $payload, $sequence, $client, $refusal")))?;
+    let source = source(name).ok_or_else(|| error(inside.clone(), format!("`{name}` is no value: there are fields, members such as `.name`, $payload, $sequence, $client, $refusal, $code")))?;
     if is_size {
         return size(
             source,
@@ -240,7 +242,7 @@ fn piece(
         (Some(format), _) => Form::As { format, width },
         (None, literals) => default_form(&source, literals),
     };
-    if form == Form::Bytes && matches!(source, Source::Sequence | Source::Member(_)) {
+    if form == Form::Bytes && matches!(source, Source::Sequence | Source::Code | Source::Member(_)) {
         return Err(error(
             inside,
             format!("how is `{name}` written? Say it as `{{{name}:u16}}`"),
@@ -258,13 +260,15 @@ fn width(word: &str, format: Option<Format>) -> Option<usize> {
 fn default_form(source: &Source, literals: Literals) -> Form {
     match (source, literals) {
         (Source::Payload | Source::Client | Source::Refusal, _) | (_, Literals::Hex) => Form::Bytes,
-        (Source::Field(_) | Source::Member(_) | Source::Sequence, Literals::Text) => Form::Text,
+        (Source::Field(_) | Source::Member(_) | Source::Sequence | Source::Code, Literals::Text) => {
+            Form::Text
+        }
     }
 }
 
 fn size(source: Source, number: Option<Format>, (literals, more): (Literals, u16)) -> Option<Piece> {
     let form = match default_form(&source, literals) {
-        Form::Bytes if matches!(source, Source::Member(_)) => Form::Text,
+        Form::Bytes if matches!(source, Source::Member(_) | Source::Code) => Form::Text,
         form => form,
     };
     number.map(|number| Piece::Size {
@@ -281,6 +285,7 @@ fn source(name: &str) -> Option<Source> {
         Some("sequence") => Some(Source::Sequence),
         Some("client") => Some(Source::Client),
         Some("refusal") => Some(Source::Refusal),
+        Some("code") => Some(Source::Code),
         Some(_) => None,
         None => match name.strip_prefix('.') {
             Some("") => None,

@@ -232,6 +232,7 @@ impl<'a> Cursor<'a> {
             Width::Bytes(bytes) => self.ahead(*bytes as u64).map(|end| (end, end)),
             Width::Field(count) => self.ahead(self.count(count)).map(|end| (end, end)),
             Width::Rest => Some((self.end, self.end)),
+            Width::RestBut(bytes) => self.end.checked_sub(*bytes).map(|end| (end, end)),
             Width::Until(byte) => {
                 let rest = self.body.get(self.at..self.end).unwrap_or_default();
                 memchr::memchr(*byte, rest).map(|size| (self.at + size, self.at + size + 1))

@@ -53,6 +53,7 @@ pub fn described(is_quiet: bool) -> Described {
             strip_end: 0,
             max: 600,
             noise_max: 0,
+            also: Vec::new(),
         },
         checksum: None,
         separator: None,
@@ -153,6 +154,7 @@ fn reply(template: &str) -> Reply {
     Reply {
         template: Template::hex(template, Endian::Big).expect("a template"),
         raw: false,
+        codes: None,
     }
 }
 

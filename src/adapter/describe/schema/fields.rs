@@ -20,9 +20,9 @@ pub const FIELD: Keyed = Keyed {
         ),
         (
             "width",
-            "bytes, `{ field = \"NAME\" }`, `{ until = \"0x00\" }`, `\"rest\"`",
+            "bytes, `{ field = \"NAME\" }`, `{ until = \"0x00\" }`, `\"rest\"`, `{ rest = 2 }`",
             "a number's own, a column's",
-            "How long it is: fixed, as another field says, up to a byte, or all that is left.",
+            "How long it is: fixed, as another field says, up to a byte, all that is left, or all but so many bytes of it.",
         ),
         (
             "at",

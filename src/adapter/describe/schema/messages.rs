@@ -137,6 +137,45 @@ pub const TEMPLATE: Keyed = Keyed {
             "`false`",
             "Sent as it is, without start, length, checksum and end put around it.",
         ),
+        (
+            "codes",
+            "see *codes*",
+            "none",
+            "Of a `refusal`: what `{$code}` is.",
+        ),
+    ],
+};
+
+pub const CODES: Keyed = Keyed {
+    name: "codes",
+    about: "*codes*: why a device or its data is refused, as the protocol says it: a number or text for each cause.",
+    keys: &[
+        (
+            "client_id",
+            "number or text",
+            "`other`",
+            "Its client id is not allowed.",
+        ),
+        (
+            "credentials",
+            "number or text",
+            "`other`",
+            "Its credentials are wrong or missing.",
+        ),
+        ("banned", "number or text", "`other`", "It is banned."),
+        (
+            "full",
+            "number or text",
+            "`other`",
+            "There is no room for one more.",
+        ),
+        ("denied", "number or text", "`other`", "A rule forbids its data."),
+        (
+            "other",
+            "number or text",
+            "none",
+            "Whatever has no code of its own.",
+        ),
     ],
 };
 

@@ -43,8 +43,14 @@ impl Compiler<'_> {
                 adjustment,
                 ..
             } => {
-                self.mark(start, "frame.start", 0);
-                self.length(start.len(), (*offset, *width), *adjustment);
+                let least = usize::from(!frame.also.is_empty());
+                self.mark(start, "frame.start", least);
+                let at = Length {
+                    start: start.len(),
+                    field: (*offset, *width),
+                    adjustment: *adjustment,
+                };
+                self.length(at, "frame", frame.max);
             }
             Framing::Delimiter {
                 delimiter, ending, ..
@@ -70,6 +76,60 @@ impl Compiler<'_> {
                 self.escapes(start, end, escapes);
             }
         }
+        self.also();
+    }
+
+    /// Other ways in which frames begin.
+    fn also(&mut self) {
+        let frame = &self.description.frame;
+        let mut starts = Vec::new();
+        if let Framing::Length { start, .. } = &frame.framing {
+            starts.push(start);
+        } else if !frame.also.is_empty() {
+            self.flaw(
+                "frame.also",
+                "only with `length`: what frames begin with tells them apart",
+            );
+            return;
+        }
+        for (at, also) in frame.also.iter().enumerate() {
+            let path = format!("frame.also[{at}]");
+            let Framing::Length {
+                start,
+                offset,
+                width,
+                adjustment,
+                ..
+            } = &also.framing
+            else {
+                self.flaw(path, "it ends by a `length`, as the others do");
+                continue;
+            };
+            self.mark(start, &format!("{path}.start"), 1);
+            if let Some(other) = starts
+                .iter()
+                .find(|other| start.starts_with(other) || other.starts_with(start))
+            {
+                let what = format!("frames that begin with {} begin so too", digits(other));
+                self.flaw(format!("{path}.start"), what);
+            }
+            starts.push(start);
+            if also.max == 0 || also.max > FRAME_BYTES_MAX {
+                let what = format!("{} bytes: 1 to {FRAME_BYTES_MAX} can be said", also.max);
+                self.flaw(format!("{path}.max"), what);
+            }
+            let length = Length {
+                start: start.len(),
+                field: (*offset, *width),
+                adjustment: *adjustment,
+            };
+            self.length(length, &path, also.max);
+            let strip = also.strip.checked_add(frame.strip_end);
+            if strip.is_none_or(|strip| strip > also.max) {
+                let what = format!("more is stripped than the {} bytes that it may have", also.max);
+                self.flaw(format!("{path}.strip"), what);
+            }
+        }
     }
 
     fn mark(&mut self, mark: &[u8], path: &str, least: usize) {
@@ -81,29 +141,33 @@ impl Compiler<'_> {
         }
     }
 
-    fn length(&mut self, start: usize, (offset, width): (usize, usize), adjustment: i64) {
+    fn length(&mut self, length: Length, path: &str, max: usize) {
+        let Length {
+            start,
+            field: (offset, width),
+            adjustment,
+        } = length;
         if !matches!(width, 1 | 2 | 3 | 4 | 8) {
             self.flaw(
-                "frame.length.width",
+                format!("{path}.length.width"),
                 format!("{width} bytes: there are 1, 2, 3, 4 and 8"),
             );
         }
         if offset < start {
             self.flaw(
-                "frame.length.offset",
+                format!("{path}.length.offset"),
                 format!("{offset} is within the {start} bytes that a frame starts with"),
             );
         }
-        let max = self.description.frame.max;
         if offset.checked_add(width).is_none_or(|header| header > max) {
             self.flaw(
-                "frame.length.offset",
+                format!("{path}.length.offset"),
                 format!("{offset} is behind the {max} bytes that a frame may have"),
             );
         }
         if adjustment.unsigned_abs() > FRAME_BYTES_MAX as u64 {
             self.flaw(
-                "frame.length.adjustment",
+                format!("{path}.length.adjustment"),
                 format!("{adjustment} is more than any frame has ({FRAME_BYTES_MAX})"),
             );
         }
@@ -156,7 +220,8 @@ impl Compiler<'_> {
             return;
         };
         // Of the shortest frame there is nothing known; of the longest one the places must make sense.
-        let max = self.description.frame.max;
+        let also = self.description.frame.also.iter().map(|also| also.max);
+        let max = also.fold(self.description.frame.max, usize::max);
         let within = |position: i32| position.unsigned_abs() as usize <= max;
         for (position, path) in [
             (checksum.from, "checksum.from"),
@@ -200,7 +265,10 @@ impl Compiler<'_> {
     fn taken(&self, checksum: &Checksum) -> Option<&'static str> {
         let begin = usize::try_from(checksum.at).ok()?;
         let end = begin + checksum.width();
-        match &self.description.frame.framing {
+        let frame = &self.description.frame;
+        let also = frame.also.iter().map(|also| &also.framing);
+        let mut framings = std::iter::once(&frame.framing).chain(also);
+        framings.find_map(|framing| match framing {
             Framing::Length { start, .. } | Framing::Fixed { start, .. } if begin < start.len() => {
                 Some("it stands within the bytes that a frame starts with")
             }
@@ -213,6 +281,21 @@ impl Compiler<'_> {
             | Framing::Fixed { .. }
             | Framing::Delimiter { .. }
             | Framing::Marks { .. } => None,
-        }
+        })
     }
+}
+
+/// A length field, as it is looked at.
+struct Length {
+    /// Bytes that the frame starts with.
+    start: usize,
+    /// Offset and width.
+    field: (usize, usize),
+    adjustment: i64,
+}
+
+/// Bytes as a description has them.
+fn digits(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("0x{digits}")
 }

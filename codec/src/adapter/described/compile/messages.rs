@@ -4,7 +4,7 @@ use super::parts::key_of;
 use super::templates::Use;
 use super::{Compiler, node_name};
 use crate::adapter::described::description::{
-    ClientId, Identity, Keepalive, Literal, Message, NAME_BYTES_MAX, Payload, Role, Test,
+    ClientId, Codes, Identity, Keepalive, Literal, Message, NAME_BYTES_MAX, Payload, Role, Test,
 };
 use crate::adapter::described::format::Format;
 use crate::adapter::described::plan::{self, Field, Node, Piece, Source};
@@ -246,8 +246,38 @@ impl Compiler<'_> {
                 "never sent: a message with this role is not refused",
             );
         }
+        if let Some(codes) = message
+            .refusal
+            .as_ref()
+            .and_then(|refusal| refusal.codes.as_ref())
+        {
+            let lets_in = matches!(message.role, Role::Login(_)) || is_implicit;
+            let is_data = matches!(message.role, Role::Data);
+            self.codes_are_all(codes, (lets_in, is_data), &format!("{path}.refusal.codes"));
+        }
         if message.publish && matches!(message.role, Role::Ignore) {
             self.flaw(format!("{path}.publish"), "it is ignored: say `role = \"data\"`");
+        }
+    }
+
+    /// Whatever a message is refused for has a code, and whatever has one can be.
+    fn codes_are_all(&mut self, codes: &Codes, (lets_in, is_data): (bool, bool), path: &str) {
+        let rows = [
+            ("client_id", lets_in, &codes.client_id),
+            ("credentials", lets_in, &codes.credentials),
+            ("banned", lets_in, &codes.banned),
+            ("full", lets_in, &codes.full),
+            ("denied", is_data, &codes.denied),
+        ];
+        for (cause, can_be, code) in rows {
+            if can_be && code.is_none() && codes.other.is_none() {
+                self.flaw(path, format!("no code for `{cause}`: say it, or `other`"));
+                return;
+            }
+            if !can_be && code.is_some() {
+                let what = "never sent: a message with this role is not refused for it";
+                self.flaw(format!("{path}.{cause}"), what);
+            }
         }
     }
 

@@ -184,6 +184,12 @@ impl Compiler<'_> {
                 .map_or(plan::Width::Rest, plan::Width::Field),
             Width::Until(byte) => plan::Width::Until(*byte),
             Width::Rest => plan::Width::Rest,
+            Width::RestBut(bytes) => {
+                if *bytes == 0 || *bytes > FRAME_BYTES_MAX {
+                    self.flaw(path, format!("{bytes} bytes: 1 to {FRAME_BYTES_MAX} can be left"));
+                }
+                plan::Width::RestBut(*bytes)
+            }
         }
     }
 
@@ -337,7 +343,7 @@ fn least(nodes: &[Node]) -> usize {
         Node::Field(field) => match field.width {
             plan::Width::Bytes(bytes) => bytes,
             plan::Width::Until(_) => 1,
-            plan::Width::Field(_) | plan::Width::Rest => 0,
+            plan::Width::Field(_) | plan::Width::Rest | plan::Width::RestBut(_) => 0,
         },
         Node::List(list) => match list.count {
             plan::Count::Fixed(count) => count.saturating_mul(least(&list.nodes)),

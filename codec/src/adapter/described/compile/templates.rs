@@ -3,8 +3,9 @@
 use super::Compiler;
 use crate::adapter::described::description::{DownPayload, Place, Reply};
 use crate::adapter::described::format::Format;
-use crate::adapter::described::framing::Unframed;
+use crate::adapter::described::framing::{Frames, Unframed};
 use crate::adapter::described::plan::{self, Field, Piece, Source};
+use crate::adapter::described::render::{Unwritable, push_form};
 use crate::adapter::described::template::{self, Form, Template};
 use std::sync::Arc;
 
@@ -102,6 +103,10 @@ impl Compiler<'_> {
                 (used == Use::Refusal).then_some(Source::Refusal),
                 "`$refusal` is only in refusals".to_owned(),
             ),
+            template::Source::Code => (
+                (used == Use::Refusal).then_some(Source::Code),
+                "`$code` is only in refusals".to_owned(),
+            ),
         };
         if source.is_none() {
             self.flaw(path, flaw);
@@ -141,41 +146,89 @@ impl Compiler<'_> {
         let pieces = self.template(&reply.template, path, names, used);
         let is_sequence = |piece: &Piece| matches!(piece, Piece::Value(Source::Sequence, _));
         if !reply.raw {
-            self.has_room(&pieces, path);
+            self.has_room(&pieces, path, used);
         }
+        self.codes(reply, &pieces, path, used);
         plan::Reply {
             numbered: pieces.iter().any(is_sequence),
             pieces,
             raw: reply.raw,
+            codes: reply.codes.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Codes are there when they are used, and can be written.
+    fn codes(&mut self, reply: &Reply, pieces: &[Piece], path: &str, used: Use) {
+        let is_code = |piece: &&Piece| matches!(piece, Piece::Value(Source::Code, _));
+        let forms = pieces.iter().filter(is_code).filter_map(|piece| match piece {
+            Piece::Value(_, form) => Some(*form),
+            Piece::Literal(_) | Piece::Size(..) => None,
+        });
+        let forms: Vec<_> = forms.collect();
+        let Some(codes) = &reply.codes else {
+            if !forms.is_empty() {
+                let what = "no `codes` say what `$code` is: codes = { credentials = 2, other = 1 }";
+                self.flaw(path, what);
+            }
+            return;
+        };
+        let path = format!("{path}.codes");
+        if used != Use::Refusal {
+            self.flaw(path, "only refusals have codes");
+            return;
+        }
+        if forms.is_empty() {
+            self.flaw(
+                path,
+                "never sent: put `{$code}` into the template, such as `{$code:u8}`",
+            );
+            return;
+        }
+        let rows = [
+            ("client_id", &codes.client_id),
+            ("credentials", &codes.credentials),
+            ("banned", &codes.banned),
+            ("full", &codes.full),
+            ("denied", &codes.denied),
+            ("other", &codes.other),
+        ];
+        for (cause, code) in rows {
+            let fits = |code: &String| {
+                let mut written = forms
+                    .iter()
+                    .map(|form| push_form(code.as_bytes(), *form, &mut Vec::new()));
+                written.find_map(Result::err)
+            };
+            if let Some(Unwritable(why)) = code.as_ref().and_then(fits) {
+                self.flaw(format!("{path}.{cause}"), why);
+            }
         }
     }
 
     /// The shortest frame that can come of it takes its length and its checksum.
-    fn has_room(&mut self, pieces: &[Piece], path: &str) {
+    fn has_room(&mut self, pieces: &[Piece], path: &str, used: Use) {
         // What is wrong with framing and checksum themselves has been said.
         if !self.flaws.is_empty() {
             return;
         }
         let least = pieces.iter().map(least).sum();
-        if least > self.description.frame.max {
-            self.flaw(
-                path,
-                format!(
-                    "{least} bytes, and a frame may have {}",
-                    self.description.frame.max
-                ),
-            );
-            return;
-        }
         let checksum = self.description.checksum.as_ref();
-        let mut content = vec![b'.'; least];
-        match self
-            .description
-            .frame
-            .wrap(checksum, &mut content, &mut Vec::new())
-        {
-            Ok(()) | Err(Unframed::HoldsEnd) => {}
-            Err(error) => self.flaw(path, format!("{error}: the shortest one that can come of this")),
+        // What is sent down is framed in the first way, an answer as what is answered.
+        let frames = Frames::new(&self.description.frame);
+        let ways = if used == Use::Command { 1 } else { usize::MAX };
+        for frame in frames.ways().iter().take(ways) {
+            if least > frame.max {
+                self.flaw(path, format!("{least} bytes, and a frame may have {}", frame.max));
+                return;
+            }
+            let mut content = vec![b'.'; least];
+            match frame.wrap(checksum, &mut content, &mut Vec::new()) {
+                Ok(()) | Err(Unframed::HoldsEnd) => {}
+                Err(error) => {
+                    self.flaw(path, format!("{error}: the shortest one that can come of this"));
+                    return;
+                }
+            }
         }
     }
 }
@@ -188,7 +241,11 @@ fn least(piece: &Piece) -> usize {
         Piece::Value(_, Form::As { format, width }) => format.width().or(*width).unwrap_or_default(),
         Piece::Value(Source::Field(field), Form::Bytes) => match field.width {
             plan::Width::Bytes(bytes) if !matches!(field.place, Place::Column(_)) => bytes,
-            plan::Width::Bytes(_) | plan::Width::Field(_) | plan::Width::Until(_) | plan::Width::Rest => 0,
+            plan::Width::Bytes(_)
+            | plan::Width::Field(_)
+            | plan::Width::Until(_)
+            | plan::Width::Rest
+            | plan::Width::RestBut(_) => 0,
         },
         Piece::Value(_, Form::Bytes | Form::Text) => 0,
     }
