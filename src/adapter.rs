@@ -171,6 +171,9 @@ fn beside(file: &Path) -> PathBuf {
 
 /// What the vectors are about: what they name, or the description beside them.
 fn spoken(vectors: &vectors::Vectors, path: &Path, colour: bool) -> Result<Known, AdapterError> {
+    if let Some(adapter) = &vectors.adapter {
+        return adapter.alone().map_err(AdapterError::Usage);
+    }
     if let Some(name) = &vectors.builtin {
         return find(name, &Config::default(), colour);
     }

@@ -7,7 +7,8 @@ mod explained;
 use super::catalogue::Known;
 use super::line::{Caller, Decisions, Line, Stepped, What};
 use super::{AdapterError, Printed, hex};
-use ringwire_codec::adapter::Down;
+use ringwire_codec::adapter::described::Step;
+use ringwire_codec::adapter::{Blueprint, Down, Kind};
 use std::fmt::Write;
 
 /// The bytes of the command line.
@@ -52,15 +53,19 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
 pub fn decode(known: &Known, bytes: &[u8], down: &[String]) -> Printed {
     let mut text = format!("{}: {} bytes\n", known.name, bytes.len());
     let mut line = Line::open(known.blueprint.as_ref(), &[], Caller::plain(), false);
-    let mut unreadable = None;
+    let (mut unreadable, mut too_early) = (None, false);
+    let mut explained = None;
     for step in line.steps(bytes, Decisions::default()) {
         match step {
             Ok(step) => {
                 if let What::Unreadable(why) = &step.said.what {
+                    too_early = why.kind == Kind::NotConnected;
                     unreadable = Some(why.to_string());
                 }
                 if known.described.is_none() {
-                    text += &events(&step, bytes);
+                    let at = step.said.bytes.start;
+                    let is_new = explained.replace(at) != Some(at);
+                    text += &events(&step, known.blueprint.as_ref(), (bytes, is_new));
                 }
             }
             Err(broken) => unreadable = Some(broken),
@@ -81,6 +86,9 @@ pub fn decode(known: &Known, bytes: &[u8], down: &[String]) -> Printed {
     if !line.is_open() {
         text.push_str("the connection is closed\n");
     }
+    if too_early {
+        text.push_str("put the bytes of a login before these\n");
+    }
     for payload in down {
         let message = Down {
             topic: "",
@@ -100,16 +108,45 @@ pub fn decode(known: &Known, bytes: &[u8], down: &[String]) -> Printed {
     )
 }
 
-/// What is known of a step where the protocol does not explain itself.
-fn events(step: &Stepped, bytes: &[u8]) -> String {
+/// A step of a protocol that is no description: its bytes, which are explained where they are new and the protocol can,
+/// and what comes of them.
+fn events(step: &Stepped, blueprint: &dyn Blueprint, (bytes, is_new): (&[u8], bool)) -> String {
     let range = &step.said.bytes;
-    let used = bytes.get(range.clone()).unwrap_or_default();
-    let mut text = format!("{:>5}..{:<5} {}\n", range.start, range.end, hex::write(used));
+    let front = bytes.get(range.start..).unwrap_or_default();
+    let known = blueprint.explain(front);
+    let mut text = String::new();
+    if known.is_empty() {
+        let used = bytes.get(range.clone()).unwrap_or_default();
+        let _ = writeln!(text, "{:>5}..{:<5} {}", range.start, range.end, hex::write(used));
+    } else if is_new {
+        let steps = known.into_iter().map(|step| moved(step, range.start));
+        text.extend(steps.map(|step| explained::lines(&step)));
+    }
     let _ = writeln!(text, "             => {}", step.said.what.describe());
     if !step.out.is_empty() {
         let _ = writeln!(text, "             <= {}", both(&step.out));
     }
     text
+}
+
+/// A frame's place counts from the first byte of all.
+fn moved(step: Step, by: usize) -> Step {
+    match step {
+        Step::Frame {
+            at,
+            used,
+            frame,
+            body,
+            escaped,
+        } => Step::Frame {
+            at: at + by,
+            used,
+            frame,
+            body,
+            escaped,
+        },
+        step => step,
+    }
 }
 
 /// Hex, and text where it is some.

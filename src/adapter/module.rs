@@ -37,7 +37,7 @@ pub use ringwire_wasm::Settings;
 
 /// Nothing to set.
 #[cfg(not(feature = "wasm"))]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub memory_bytes_max: usize,
     pub deadline_ms: u32,

@@ -115,6 +115,7 @@ fn run_one(blueprint: &dyn Blueprint, connection: &Connection, way: Way) -> Resu
     let moves = way == Way::Moved;
     let mut line = Line::open(blueprint, &connection.fields, connection.caller(), moves);
     for (index, step) in connection.steps.iter().enumerate() {
+        line.wait(step.after_ms);
         let done = match step.bytes() {
             Some(bytes) => receive(&mut line, step, bytes, way),
             None => deliver(&mut line, step),

@@ -7,8 +7,9 @@
 use super::catalogue::Unusable;
 use super::hex::Hex;
 use super::line::Caller;
+use crate::config::adapters::Adapter;
 use crate::config::form::{
-    Address, Checked, Flag, Form, List, Table, Text, Value, Word, Wrong, number, seconds,
+    Address, Checked, Flag, Form, List, Table, Text, Value, Word, Wrong, milliseconds, number, seconds,
 };
 use crate::config::mistake::{Mistake, render};
 use crate::config::section::{self, section};
@@ -24,12 +25,14 @@ use toml::de::{DeTable, DeValue};
 pub struct Vectors {
     pub file: Option<String>,
     pub builtin: Option<String>,
+    pub adapter: Option<Adapter>,
     pub connections: Vec<Connection>,
 }
 
 section!(Vectors {
     file => file: Given(Text), "The description, from this file's folder. Without it: NAME.toml of NAME.vectors.toml.";
     builtin => builtin: Given(Text), "Instead of a description, what is built in or shipped under this name.";
+    adapter => adapter: Given(Checked(Table(Adapter::default), is_built_in)), "The same with its keys, as `[adapter.NAME]` has them.";
     connection => connections: List(Checked(Table(Connection::default), has_steps)), "A connection of a device.";
 });
 
@@ -93,6 +96,7 @@ pub struct Step {
     pub topic: String,
     pub number: u16,
     pub again: bool,
+    pub after_ms: u64,
     pub refuse: Option<Cause>,
     pub deny: bool,
     pub events: Vec<Expected>,
@@ -112,6 +116,7 @@ section!(Step {
     topic => topic: Text, "The topic of that message.";
     number => number: number(0..=65_535), "The number by which it is acknowledged; 0: it is not.";
     again => again: Flag, "It was sent before.";
+    after => after_ms: milliseconds(0..=86_400_000), "So much time went by before it.";
     refuse => refuse: Given(CAUSE), "The broker does not let the device in.";
     deny => deny: Flag, "The broker's rules forbid what the device publishes.";
     events => events: List(Happening), "What the adapter must report.";
@@ -209,6 +214,10 @@ pub const KIND: Word<Kind> = Word(&[
     ("\"credentials\"", Kind::Credentials),
     ("\"failed\"", Kind::Failed),
 ]);
+
+fn is_built_in(adapter: &Adapter) -> Result<(), String> {
+    adapter.alone().map(|_| ())
+}
 
 fn has_steps(connection: &Connection) -> Result<(), String> {
     if connection.steps.is_empty() {

@@ -11,7 +11,8 @@ NAME is a protocol that is built in, shipped, or in a table [adapter.NAME] of th
   ringwire adapter decode tracker.toml --text '#L#353451044508750;secret\\r\\n'
   ringwire adapter test tracker.toml
 
-`test` runs the vectors that stand beside a description: of tracker.toml those in tracker.vectors.toml. See docs/adapters.md.
+`test` runs the vectors that stand beside a description: of tracker.toml those in tracker.vectors.toml. Vectors may also be for
+what is built in, as adapters/jt808.vectors.toml. See docs/adapters.md.
 
 Exit codes: 0 as expected; 1 bytes that cannot be read, or a vector that does not hold; 2 a mistake in a file or on the
 command line.";

@@ -27,7 +27,7 @@ fn run(mut command: Command) -> (Option<i32>, String, String) {
 
 #[test]
 fn the_vectors_of_every_shipped_description_hold() {
-    for name in NAMES {
+    for name in NAMES.into_iter().chain(["jt808"]) {
         let (code, stdout, stderr) = run(adapter(&["test", &format!("adapters/{name}.toml")]));
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
         assert!(stdout.contains(&format!("ok: {name} with ")), "{stdout}");
@@ -84,7 +84,7 @@ fn a_vector_that_does_not_hold_is_shown_as_expected_and_as_found() {
     ] {
         assert!(stdout.contains(words), "no {words} in {stdout}");
     }
-    assert!(stderr.contains("1 of 9 connections"), "{stderr}");
+    assert!(stderr.contains("1 of 12 connections"), "{stderr}");
 }
 
 #[test]
@@ -117,6 +117,100 @@ fn decode_shows_the_frame_the_checksum_the_fields_and_the_answer() {
         stderr.contains("there is no adapter `gt07`") && stderr.contains("gt06"),
         "{stderr}"
     );
+}
+
+/// Frames of one terminal: it authenticates; a position with a speed and a direction that are escaped and two additional
+/// items; positions in bulk; a package; an encrypted body; a body that does not fit.
+const TERMINAL: [&str; 6] = [
+    "7e 01 02 00 0c 01 88 76 63 89 72 00 01 30 31 38 38 37 36 36 33 38 39 37 32 68 7e",
+    "7e 02 00 00 25 01 88 76 63 89 72 00 02 00 00 00 00 00 04 00 03 01 d9 06 6c 07 3d 2c ec 00 0f 00 7d 02 00 7d 01 \
+     26 11 23 10 00 59 01 04 00 00 3f b2 33 01 01 e7 7e",
+    "7e 07 04 00 21 01 88 76 63 89 72 00 03 00 01 00 00 1c 00 00 00 00 00 04 00 03 01 d9 06 6c 07 3d 2c ec 00 0f 00 \
+     7d 02 00 7d 01 26 11 23 10 00 59 45 7e",
+    "7e 09 00 20 03 01 88 76 63 89 72 00 04 00 02 00 01 f0 61 62 b9 7e",
+    "7e 02 00 04 02 01 88 76 63 89 72 00 05 61 62 65 7e",
+    "7e 01 08 00 03 01 88 76 63 89 72 00 06 01 02 03 6b 7e",
+];
+
+#[test]
+fn decode_explains_what_is_built_in_too() {
+    let (code, stdout, stderr) = run(adapter(&[&["decode", "jt808"], &TERMINAL[..]].concat()));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    let mut rest = stdout.as_str();
+    for words in [
+        "0..27    frame: 01 02 00 0c",
+        "checksum 24..25: 68 over 0..24, right",
+        "10..12  header.msg_sn = 1  (00 01)",
+        "is `0102`, login",
+        "12..24  body.code = \"018876638972\"  (30 31",
+        "=> connect as \"018876638972\"",
+        "<= 7e 80 01 00 05",
+        "27..81    frame, without escapes: 02 00 00 25",
+        "30..32  body.speed = 126  (00 7e)",
+        "32..34  body.direction = 125  (00 7d)",
+        "40..46  body.extra.mileage = 16306  (01 04 00 00 3f b2)",
+        "46..49  body.extra.51 = \"AQ==\"  (33 01 01)",
+        "=> publish {\"body\":{\"alarm\":0",
+        "12..14  body.length = 1  (00 01)",
+        "25..29  body.location[0].latitude = 31000172  (01 d9 06 6c)",
+        "14..16  header.frag_sn = 1  (00 01)",
+        "16..19  body.data = \"a part of the message\"  (f0 61 62)",
+        "header.len = 2 (encrypt 1)",
+        "12..14  body.data = \"encrypted\"  (61 62)",
+        "14..15  body.data = \"does not fit the message\"  (03)",
+        "\"unknown_id\":true",
+    ] {
+        let at = rest.find(words);
+        rest = &rest[at.unwrap_or_else(|| panic!("no {words}, or not there, in\n{stdout}"))..];
+    }
+    let (code, stdout, stderr) = run(adapter(&["decode", "jt808", TERMINAL[1]]));
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(
+        stdout.contains("body.speed = 126") && stdout.contains("a login before these"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.contains("0200 before the device has authenticated"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn vectors_of_what_is_built_in_may_set_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lenient.vectors.toml");
+    let steps = r#"
+        [[connection]]
+        [[connection.step]]
+        in = "7e 00 02 00 00 01 88 76 63 89 72 00 02 67 7e 7e 00 01 7e"
+        events = [{ connect = "018876638972", username = "018876638972", keepalive = "1m" }, "heartbeat"]
+        out = "7e 80 01 00 05 01 88 76 63 89 72 00 00 00 02 00 02 00 e3 7e"
+        error = "checksum"
+    "#;
+    let mut ways = Vec::new();
+    for head in [
+        "builtin = \"jt808\"\nimplicit_login = true\nclose_on_bad_frame = true\nkeepalive = \"1m\"",
+        "builtin = \"jt808\"",
+        "implicit_login = true",
+        "builtin = \"emqtcp\"\nimplicit_login = true",
+        "builtin = \"jt808\"\nimplict_login = true",
+    ] {
+        std::fs::write(&file, format!("[adapter]\n{head}\n{steps}")).unwrap();
+        let (code, stdout, stderr) = run(adapter(&["test", file.to_str().unwrap()]));
+        ways.push((code, stdout + &stderr));
+    }
+    let has = |way: usize, code, words: &str| {
+        assert!(
+            ways[way].0 == Some(code) && ways[way].1.contains(words),
+            "{:?}",
+            ways[way]
+        );
+    };
+    has(1, 1, "found    event 1: none");
+    has(2, 2, "it takes `builtin`");
+    has(3, 2, "only builtin = \"jt808\" has keys");
+    has(4, 2, "did you mean `implicit_login`?");
+    has(0, 0, "ok: jt808 with 1 connections");
 }
 
 /// The fenced blocks of the guide in a language.
