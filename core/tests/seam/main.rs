@@ -382,6 +382,30 @@ fn what_needs_no_acknowledgement_or_is_given_up_leaves_its_place_to_the_next() {
 }
 
 #[test]
+fn a_device_that_reads_nothing_is_sent_nothing_again_and_its_message_is_given_up_in_time() {
+    let mut settings = node::settings(1);
+    settings.limits.outbox_bytes = 8;
+    settings.listeners.push(Listener {
+        name: "words".into(),
+        max_connections: 100,
+        protocol: Protocol::Device(acknowledging(1)),
+    });
+    let mut node = Node::with(settings);
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, b"c dev\n");
+    let app = mqtt(&mut node, "nothing");
+    node.take(peer);
+    node.wire(peer).stuck = true;
+    down(&mut node, app, "dev", "a long one");
+    node.pass(2_999);
+    assert_eq!(node.drops(DropReason::NotAcknowledged), 0);
+    node.pass(1);
+    assert_eq!(node.drops(DropReason::NotAcknowledged), 1);
+    node.unstick(peer);
+    assert_eq!(heard(&mut node, peer), ["1 a long one"]);
+}
+
+#[test]
 fn what_a_device_did_not_acknowledge_reaches_it_when_it_is_back() {
     let mut node = node(Device {
         session_expiry_s: 60,
