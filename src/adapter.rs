@@ -54,7 +54,7 @@ impl AdapterError {
 fn said(unusable: &Unusable) -> String {
     match unusable {
         Unusable::Mistakes(text) => text.clone(),
-        Unusable::Unknown { .. } | Unusable::File { .. } | Unusable::Module(_) => {
+        Unusable::Unknown { .. } | Unusable::File { .. } | Unusable::Vectors { .. } | Unusable::Module(_) => {
             format!("ringwire: error: {unusable}")
         }
     }
@@ -124,7 +124,7 @@ pub fn test(arguments: &Test, colour: bool) -> Result<Printed, AdapterError> {
     let (mut text, mut bad, mut all) = (String::new(), 0, 0);
     for file in &arguments.files {
         let path = beside(file);
-        let source = catalogue::read(&path)?;
+        let source = catalogue::read(&path).map_err(of_vectors)?;
         let vectors = vectors::read(&source, colour)?;
         let known = spoken(&vectors, &path, colour)?;
         let differences = trial::run(known.blueprint.as_ref(), &vectors, &source);
@@ -155,6 +155,17 @@ pub fn test(arguments: &Test, colour: bool) -> Result<Printed, AdapterError> {
         bad => Err(AdapterError::Different(bad, all)),
     };
     Ok((text, done))
+}
+
+/// Who named a description, or a name, is told what file is looked for.
+fn of_vectors(error: Unusable) -> Unusable {
+    match error {
+        Unusable::File { path, source } => Unusable::Vectors { path, source },
+        other @ (Unusable::Unknown { .. }
+        | Unusable::Vectors { .. }
+        | Unusable::Module(_)
+        | Unusable::Mistakes(_)) => other,
+    }
 }
 
 const VECTORS: &str = ".vectors.toml";

@@ -15,11 +15,29 @@ def main(words) -> int:
     if len(words) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    port, is_text = int(words[0]), words[1] == "--text"
+    is_text = words[1] == "--text"
+    try:
+        port = int(words[0])
+        frames = [read(frame, is_text) for frame in words[2 if is_text else 1:]]
+    except ValueError as error:
+        print(f"not a port and frames: {error}", file=sys.stderr)
+        return 2
+    try:
+        return play(port, frames, is_text)
+    except OSError as error:
+        print(f"127.0.0.1:{port}: {error}", file=sys.stderr)
+        return 1
+
+
+def read(frame: str, is_text: bool) -> bytes:
+    return frame.encode().decode("unicode_escape").encode() if is_text else bytes.fromhex(frame)
+
+
+def play(port: int, frames, is_text: bool) -> int:
     with socket.create_connection(("127.0.0.1", port)) as device:
         device.settimeout(0.5)
-        for frame in words[2 if is_text else 1:]:
-            device.sendall(frame.encode().decode("unicode_escape").encode() if is_text else bytes.fromhex(frame))
+        for frame in frames:
+            device.sendall(frame)
             try:
                 answer = device.recv(65536)
                 if not answer:

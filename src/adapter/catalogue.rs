@@ -76,6 +76,17 @@ pub enum Unusable {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Vectors cannot be read.
+    #[error(
+        "cannot read the vectors {path}: {source}; name the file NAME.vectors.toml, or the description NAME.toml that it \
+         stands beside"
+    )]
+    Vectors {
+        /// Which.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A module that cannot be used.
     #[error("{0}")]
     Module(String),

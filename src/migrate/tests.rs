@@ -233,6 +233,7 @@ fn values_in_quotes_are_those_of_emqx_4_3_and_later() {
     // The topic is what is wrong, and not how it was read.
     let note = "t.conf:3: tcp.proto.up_topic = a # b/%c: devices publish to it, so it has no `+` or `#`";
     assert!(migrated.notes.contains(note), "{}", migrated.notes);
+    assert!(!migrated.notes.contains("taken with"), "{}", migrated.notes);
     for (value, label) in [
         ("\"a/%c", "no closing quote"),
         ("\"a/%c\"/up", "behind the closing quote"),

@@ -247,6 +247,22 @@ fn the_guide_s_example_is_right_and_its_vectors_hold() {
 }
 
 #[test]
+fn who_names_an_adapter_without_vectors_is_told_what_file_is_looked_for() {
+    for name in ["gt06", "nowhere/x.toml"] {
+        let (code, _, stderr) = run(adapter(&["test", name]));
+        assert_eq!(code, Some(2), "{stderr}");
+        let file = format!(
+            "cannot read the vectors {}.vectors.toml",
+            name.trim_end_matches(".toml")
+        );
+        assert!(
+            stderr.contains(&file) && stderr.contains("name the file"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
 fn vectors_with_a_mistake_are_shown_with_line_and_caret() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.vectors.toml");
