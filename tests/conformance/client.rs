@@ -167,11 +167,6 @@ impl Client {
         assert!(!early && !late, "after {took:?} and not {due:?}");
     }
 
-    /// Waits for so long: whether bytes or the end of the connection came, which are still to be taken.
-    pub fn hears_within(&mut self, time: Duration) -> bool {
-        !self.pending.is_empty() || self.receive(Instant::now() + time).is_some()
-    }
-
     /// Nothing comes for so long. For what must not come at a time; where a sentinel can show it, use that.
     #[track_caller]
     pub fn expect_silence(&mut self, time: Duration) {
