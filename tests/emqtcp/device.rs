@@ -194,11 +194,14 @@ impl Device {
 
     /// Writes until nothing was taken for `quiet`, or all is written; how many bytes went.
     pub fn send_until_stuck(&mut self, bytes: &[u8], quiet: Duration) -> usize {
-        self.stream.set_write_timeout(Some(quiet)).expect("a socket");
-        let mut sent = 0;
+        let (mut sent, mut until) = (0, Instant::now() + quiet);
         while sent < bytes.len() {
+            // Counted from what was taken last: a machine that stands still now and then interrupts each write before its time.
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Some(left.max(Duration::from_millis(1)));
+            self.stream.set_write_timeout(left).expect("a socket");
             match self.stream.write(&bytes[sent..]) {
-                Ok(size) => sent += size,
+                Ok(size) => (sent, until) = (sent + size, Instant::now() + quiet),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
                 Err(error) => panic!("cannot send: {error}"),
