@@ -206,17 +206,15 @@ impl Engine {
         let session = self.sessions.get_mut(id).expect("the caller found it");
         // A device knows nothing of an MQTT session's packet ids, nor a client of a device's subscription.
         let clean_start = greeting.clean_start || session.device.is_some() != greeting.device.is_some();
-        if clean_start {
-            // The session ends with its connection, and its will is due at once (5.0 section 3.1.3.2.2).
-            session.expiry_s = 0;
-        }
         if let Some(older) = session.connection {
             self.stats.session_takenover += 1;
             self.close(older, CloseReason::TakenOver, String::new(), actions);
             if self.are_names_banned(greeting.client_id, greeting.username) {
                 return Err(Refusal::Banned);
             }
-        } else if clean_start {
+        }
+        if clean_start && self.sessions.get(id).is_some() {
+            // Its will is due at once (5.0 section 3.1.3.2.2).
             self.end_session(id, actions);
         }
         let Some(session) = self.sessions.get_mut(id) else {
@@ -265,6 +263,7 @@ impl Engine {
             session_present,
         });
         self.arm_keepalive(id);
+        self.slow_again(id, greeting.client_id.as_bytes());
         if session_present {
             self.stand_in_groups(session_id, actions);
         }

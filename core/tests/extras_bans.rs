@@ -265,6 +265,21 @@ fn the_take_over_that_is_one_too_many_bans_both() {
 }
 
 #[test]
+fn who_is_banned_for_taking_over_ends_no_session() {
+    let mut node = Node::with(flapping(1));
+    let kept = Hello {
+        clean: false,
+        ..Hello::new(Version::V311, "kept")
+    };
+    node.connect(0, kept);
+    assert_eq!(
+        hello(&mut node, 1, Version::V311, "kept").1,
+        Some(CloseReason::Banned)
+    );
+    assert!(node.client("kept").is_some(), "its clean start was not granted");
+}
+
+#[test]
 fn a_refusal_because_of_the_address_is_no_larger_than_the_client_takes_it() {
     let mut node = Node::with(two_protocols());
     ban(&mut node, "peerhost", "127.0.0.1", None);
