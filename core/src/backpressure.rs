@@ -45,6 +45,14 @@ pub(crate) struct Deferred {
     pub(crate) timer: Option<TimerId>,
 }
 
+/// A publisher that is slowed down and away. A session that is behind says so once, to whichever connection there is: the
+/// next one of the same client is slowed down as well.
+#[derive(Debug)]
+pub(crate) struct Away {
+    sessions: u32,
+    until: Time,
+}
+
 impl Engine {
     /// A message was put into a session's queue: its publisher is slowed down if the session is behind.
     pub(crate) fn slow_if_behind(
@@ -150,10 +158,14 @@ impl Engine {
 
     /// A session, here or on another shard, is behind with what a client of this shard publishes.
     pub(crate) fn slow_down(&mut self, publisher: &[u8]) {
+        let until = self.now + self.settings.limits.backpressure_timeout_ms;
         let Some(id) = self.connection_of(publisher) else {
+            let away = self.slowed_away.entry(publisher.into());
+            let away = away.or_insert(Away { sessions: 0, until });
+            away.sessions += 1;
+            away.until = until;
             return;
         };
-        let until = self.now + self.settings.limits.backpressure_timeout_ms;
         let connection = self
             .connections
             .get_mut(id)
@@ -178,7 +190,7 @@ impl Engine {
     /// One session fewer is behind with what a client publishes; with the last one it goes on.
     pub(crate) fn ease(&mut self, publisher: &[u8], actions: &mut Actions) {
         let Some(id) = self.connection_of(publisher) else {
-            return;
+            return self.ease_away(publisher);
         };
         let connection = self
             .connections
@@ -190,6 +202,47 @@ impl Engine {
                 self.acknowledge_deferred(id, actions);
             }
         }
+    }
+
+    fn ease_away(&mut self, publisher: &[u8]) {
+        let Some(away) = self.slowed_away.get_mut(publisher) else {
+            return;
+        };
+        away.sessions -= 1;
+        if away.sessions == 0 {
+            self.slowed_away.remove(publisher);
+        }
+    }
+
+    /// The connection of a client is over; those that slow it down have not eased it.
+    pub(crate) fn keep_slowed(&mut self, client_id: &[u8], deferred: Option<&Deferred>) {
+        let Some(deferred) = deferred.filter(|deferred| deferred.sessions > 0) else {
+            return;
+        };
+        let (sessions, until) = (deferred.sessions, deferred.until);
+        self.slowed_away
+            .insert(client_id.into(), Away { sessions, until });
+    }
+
+    /// A client is back that was slowed down when it went.
+    pub(crate) fn slow_again(&mut self, id: ConnectionId, client_id: &[u8]) {
+        if self.slowed_away.is_empty() {
+            return;
+        }
+        let Some(Away { sessions, until }) = self.slowed_away.remove(client_id) else {
+            return;
+        };
+        let waits = self.now < until;
+        let timer = waits.then(|| self.timers.insert(until, Timer::Deferred(id)));
+        self.stats.publishers_slowed += u64::from(waits);
+        let connection = self.connections.get_mut(id).expect("it was just let in");
+        connection.deferred = Some(Box::new(Deferred {
+            bytes: Vec::new(),
+            packets: 0,
+            sessions,
+            until,
+            timer,
+        }));
     }
 
     fn connection_of(&self, client_id: &[u8]) -> Option<ConnectionId> {
@@ -239,7 +292,7 @@ impl Engine {
 
     /// Sends the acknowledgements that waited. A connection that was not read for them is read again, but later: it may be
     /// in the middle of another one's message that this is called.
-    fn send_deferred(&mut self, id: ConnectionId, actions: &mut Actions) {
+    pub(crate) fn send_deferred(&mut self, id: ConnectionId, actions: &mut Actions) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };

@@ -62,7 +62,7 @@ impl Engine {
         let wire = connection.wire;
         // Nobody is told before its CONNECT is accepted [MQTT-3.14.0-1].
         let is_let_in = connection.session.is_some();
-        self.acknowledge_deferred(id, actions);
+        self.send_deferred(id, actions);
         if wire == Wire::V5
             && is_let_in
             && let Some(code) = code
@@ -102,6 +102,13 @@ impl Engine {
         self.note_closed(&connection, reason, detail, actions);
         if let Some(session) = connection.session {
             self.stats.client_disconnected += 1;
+            if connection.deferred.is_some() {
+                let client_id = self
+                    .sessions
+                    .get(session)
+                    .map(|session| session.client_id.clone());
+                self.keep_slowed(&client_id.unwrap_or_default(), connection.deferred.as_deref());
+            }
             self.gone(session, &connection, reason, actions);
             self.detach(session, reason, actions);
         }

@@ -4,6 +4,7 @@
 //! `close.rs` for what ends, `publish.rs` for messages, `recall.rs` for retained ones, `timers.rs` for time.
 
 use crate::auto_subscribe::AutoSubscription;
+use crate::backpressure::Away;
 use crate::bans::Bans;
 use crate::connection::device::adapters::Adapters;
 use crate::connection::device::crossing::Crossing;
@@ -72,6 +73,8 @@ pub struct Engine {
     pub(crate) waiting: Vec<VecDeque<ConnectionId>>,
     /// Publishers that sessions of this shard slow down: see `backpressure.rs`.
     pub(crate) slowed: usize,
+    /// Publishers of this shard that are slowed down and have no connection now.
+    pub(crate) slowed_away: BTreeMap<Box<[u8]>, Away>,
     /// Connections to be read again at the end of the input at hand.
     pub(crate) eased: VecDeque<ConnectionId>,
     /// Connections in the middle of an authentication exchange.
@@ -123,6 +126,7 @@ impl Engine {
             congested: 0,
             waiting: vec![VecDeque::new(); usize::from(settings.shards)],
             slowed: 0,
+            slowed_away: BTreeMap::new(),
             eased: VecDeque::new(),
             exchanges: 0,
             random: seed ^ u64::from(shard.0).wrapping_mul(0x9E37_79B9_7F4A_7C15),

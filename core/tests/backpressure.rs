@@ -132,6 +132,36 @@ fn a_subscriber_that_is_slow_but_goes_on_slows_its_publishers_for_as_long_as_it_
 }
 
 #[test]
+fn a_publisher_that_comes_back_is_slowed_down_as_it_was() {
+    for shards in [1, 2] {
+        for leaves_first in [false, true] {
+            let mut node = node(shards);
+            let reader = reader(&mut node, shards - 1);
+            let mut from = publisher(&mut node, "publisher");
+            publish(&mut node, from, 1..=8);
+            for _ in 0..2 {
+                if leaves_first {
+                    node.end(from);
+                }
+                from = publisher(&mut node, "publisher");
+                publish(&mut node, from, 1..=2);
+                assert!(
+                    node.take(from).is_empty(),
+                    "the reader is as far behind as before"
+                );
+            }
+            acknowledge(&mut node, reader, 1..=12);
+            assert_eq!(
+                node.take_words(from, Version::V311),
+                ["puback #1 success", "puback #2 success"]
+            );
+            publish(&mut node, from, 3..=3);
+            assert_eq!(node.take_words(from, Version::V311), ["puback #3 success"]);
+        }
+    }
+}
+
+#[test]
 fn who_publishes_elsewhere_or_at_qos_0_is_not_slowed() {
     let mut node = node(1);
     let reader = reader(&mut node, 0);
