@@ -11,6 +11,9 @@ use ringwire_codec::private::{ConnAckCode, Connect, Decoded, Frame, PAYLOAD_BYTE
 use ringwire_core::Time;
 use std::collections::BTreeMap;
 
+/// Messages at a time of a device that floods.
+const BURST: usize = 12;
+
 /// An honest private device.
 pub struct Device {
     client_id: String,
@@ -76,8 +79,10 @@ impl Device {
             self.acknowledge_one(world);
         }
         match world.random.below(100) {
+            0..30 if world.scenario.flooding => (0..BURST).for_each(|_| self.up(world)),
             0..30 => self.up(world),
-            30..31 => self.leave(world),
+            // What a device sent before its good-bye is taken whoever is behind.
+            30..31 if !world.scenario.flooding => self.leave(world),
             _ => {}
         }
     }
@@ -283,6 +288,13 @@ impl Device {
             } if !connection.online => {
                 connection.online = true;
                 self.connected(world);
+                Ok(())
+            }
+            Frame::ConnAck {
+                code: ConnAckCode::AuthenticationFailed,
+                ..
+            } if !connection.online && world.was_banned(&self.client_id) => {
+                world.reached("a device was turned away");
                 Ok(())
             }
             Frame::DataTrans { flags, payload } if connection.online && world.scenario.acknowledging => {

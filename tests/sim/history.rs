@@ -52,6 +52,8 @@ pub struct History {
     pub retained_drops: bool,
     /// What was published to `$delayed/SECONDS/TOPIC`.
     pub delayed: BTreeMap<MessageId, Delayed>,
+    /// Topics as they were written, of messages that were published under another one.
+    pub written: BTreeMap<MessageId, String>,
     /// Since when the faults have stopped and nothing is under way, in milliseconds.
     pub calm_ms: Option<u64>,
     /// Claims of exclusive topics that were refused: client id, filter.
@@ -294,10 +296,14 @@ impl History {
         }
     }
 
-    /// The topic to which a delayed message is published; `None`: it is not delayed.
+    /// The topic as it is written, where that is not the one under which the message comes.
     pub fn wire_topic(&self, id: MessageId) -> Option<String> {
-        let seconds = self.delayed.get(&id)?.seconds;
-        Some(format!("$delayed/{seconds}/{}", self.messages[id].topic))
+        let written = self.written.get(&id);
+        let Some(delayed) = self.delayed.get(&id) else {
+            return written.cloned();
+        };
+        let topic = written.unwrap_or(&self.messages[id].topic);
+        Some(format!("$delayed/{}/{topic}", delayed.seconds))
     }
 
     /// Whether the broker said that it dropped something for this client.

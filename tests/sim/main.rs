@@ -7,6 +7,7 @@
 
 mod checks;
 mod device;
+mod extras;
 mod history;
 mod mqtt;
 mod numbered;
@@ -165,8 +166,12 @@ const REACHED: &[&str] = &[
     "a banned client was turned away",
     "a claim was granted",
     "a claim was refused",
+    "a client that flaps was banned",
+    "a device was turned away",
+    "a filter was rewritten",
     "a keep alive was given",
     "a publish was denied",
+    "a topic was rewritten",
     "a session expired",
     "a subscription was denied",
     "a will was cancelled by a resume",
@@ -183,6 +188,7 @@ const REACHED: &[&str] = &[
     "delayed publish whose publisher was lost",
     "delivered after a delay",
     "delivered as retained",
+    "delivered by an automatic subscription",
     "delivered by an alias",
     "delivered to a device",
     "sent again to a device",
@@ -210,6 +216,8 @@ const REACHED: &[&str] = &[
     "protocol_error",
     "protocol_not_connected",
     "quota_exceeded",
+    "reach parcel",
+    "reached parcel",
     "read again",
     "recalled parcel",
     "receive_maximum_exceeded",

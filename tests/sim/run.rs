@@ -3,6 +3,7 @@
 
 use crate::checks::{self, Failure};
 use crate::device::Device;
+use crate::extras;
 use crate::history::{CLAIMER, CLAIMS, MessageId};
 use crate::mqtt::{MqttClient, TOPICS};
 use crate::random::Random;
@@ -65,6 +66,12 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
         if mode.sabotage == Some(Sabotage::ForgetRules) {
             scenario.settings.access.rules.clear();
         }
+        mode.sabotage
+            .into_iter()
+            .for_each(|kind| spoil_settings(kind, &mut scenario));
+        let floods = [None, Some(Sabotage::LoseSlow), Some(Sabotage::LoseReached)];
+        // Full queues would tell of parcels before what is lost with them does.
+        scenario.flooding &= floods.contains(&mode.sabotage);
         if mode.sabotage == Some(Sabotage::KeepClaims) {
             // Groups would notice it first.
             scenario.sharing = false;
@@ -104,6 +111,22 @@ pub fn run(seed: u64, mode: Mode) -> Outcome {
     }
 }
 
+/// Spoils the broker's settings, of which the oracle knows nothing.
+fn spoil_settings(kind: Sabotage, scenario: &mut Scenario) {
+    let settings = &mut scenario.settings;
+    crate::world::spoil_flapping(kind, &mut settings.flapping);
+    match kind {
+        Sabotage::ForgetRewrite => settings.rewrite.clear(),
+        Sabotage::MixUpRewrite => settings.rewrite.truncate(1),
+        Sabotage::ForgetAutoSubscribe => settings.auto_subscribe.clear(),
+        Sabotage::WidenAutoSubscribe => {
+            let rows = settings.auto_subscribe.iter_mut();
+            rows.for_each(|row| row.topic = row.topic.replace("%c", "+"));
+        }
+        _ => {}
+    }
+}
+
 fn play(world: &mut World) -> Result<(), Failure> {
     let scenario = world.scenario.clone();
     let mut cast = Cast {
@@ -134,6 +157,7 @@ fn play(world: &mut World) -> Result<(), Failure> {
         .stats()
         .iter()
         .any(|stats| stats.drops[DropReason::MeshFull as usize] > 0);
+    nothing_overflows(world)?;
     let drops = |reason: DropReason| world.stats().iter().any(|stats| stats.drops[reason as usize] > 0);
     world.history.retained_drops = drops(DropReason::RetainedFull) || drops(DropReason::MeshFull);
     if !scenario.drain {
@@ -198,7 +222,8 @@ fn inject(world: &mut World) {
         TOPICS
     };
     let topic = *world.random.pick(topics);
-    let count = if burst { 40 } else { 1 };
+    // Nobody slows the administrator down.
+    let count = if burst && !world.scenario.flooding { 40 } else { 1 };
     for _ in 0..count {
         let qos = *world
             .random
@@ -208,11 +233,19 @@ fn inject(world: &mut World) {
     }
 }
 
+/// Who flaps is banned in the calm too.
+fn scenario_bans(world: &World) -> bool {
+    world.scenario.flapping.is_some()
+}
+
 /// After the faults have stopped, everything that was begun ends.
 fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
     for _ in 0..ROUNDS_MAX {
         cast.clients.iter_mut().for_each(|client| client.settle(world));
         cast.devices.iter_mut().for_each(|device| device.settle(world));
+        if scenario_bans(world) {
+            world.outlast_bans();
+        }
         let mut worked = false;
         for shard in 0..world.scenario.shards {
             worked |= world.turn(shard);
@@ -246,6 +279,18 @@ fn drain(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
         "everything_drains",
         format!("still open: {open:?}; {}", world.unquiet()),
     ))
+}
+
+/// Where the limits are above what back-pressure lets through, no queue drops anything.
+fn nothing_overflows(world: &World) -> Result<(), Failure> {
+    let dropped: u64 = (world.stats().iter())
+        .map(|stats| stats.drops[DropReason::QueueFull as usize])
+        .sum();
+    if world.scenario.flooding && dropped > 0 {
+        let text = format!("{dropped} messages were dropped because queues were full");
+        return Err(Failure::new("devices_wait_for_their_subscribers", text));
+    }
+    Ok(())
 }
 
 /// What is delayed comes, in its time.
@@ -288,6 +333,13 @@ fn look_at_retained(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
     topics.extend((0..world.scenario.devices).map(|number| format!("tcp/d{number}/up")));
     topics.extend((0..world.scenario.rogues).map(|number| format!("tcp/x{number}/up")));
     topics.extend((0..world.scenario.mqtt_clients).map(|number| format!("will/m{number}")));
+    topics.extend((0..world.scenario.mqtt_clients).map(|number| format!("auto/m{number}")));
+    topics.extend(
+        extras::TOPICS
+            .iter()
+            .filter(|(written, meant)| written == meant)
+            .map(|(_, meant)| (*meant).to_owned()),
+    );
     cast.clients.push(MqttClient::probe(world, "probe"));
     drain(world, cast)?;
     for topic in &topics {

@@ -76,7 +76,11 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     ),
     (
         Sabotage::ForgetRules,
-        &["access_rules_are_kept", "nothing_is_invented"],
+        &[
+            "access_rules_are_kept",
+            "nothing_is_invented",
+            "only_matching_topics",
+        ],
     ),
     (Sabotage::LoseHand, &["a_group_loses_nothing"]),
     (Sabotage::RepeatHand, &["a_group_gets_each_message_once"]),
@@ -91,7 +95,10 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
         Sabotage::HurryWills,
         &["a_will_waits_until_it_is_due", "a_cancelled_will_stays_unsent"],
     ),
-    (Sabotage::SlowWills, &["a_will_is_sent_in_time"]),
+    (
+        Sabotage::SlowWills,
+        &["a_will_is_sent_in_time", "a_will_that_is_due_comes"],
+    ),
     (Sabotage::ReviveWills, &["a_cancelled_will_stays_unsent"]),
     (Sabotage::LoseWills, &["a_will_that_is_due_comes"]),
     (Sabotage::ForgetSessions, &["a_session_lasts_its_interval"]),
@@ -114,6 +121,38 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::EndlessBans, &["honest_clients_are_not_disturbed"]),
     (Sabotage::BanAnother, &["honest_clients_are_not_disturbed"]),
     (Sabotage::DenyBans, &["a_banned_client_is_told_why"]),
+    (
+        Sabotage::ForgetRewrite,
+        &[
+            "content_is_intact",
+            "only_matching_topics",
+            "a_will_that_is_due_comes",
+            "retained_is_counted",
+        ],
+    ),
+    (
+        Sabotage::MixUpRewrite,
+        &[
+            "content_is_intact",
+            "only_matching_topics",
+            "a_will_that_is_due_comes",
+            "retained_is_counted",
+        ],
+    ),
+    (
+        Sabotage::ForgetAutoSubscribe,
+        &[
+            "at_least_once",
+            "exactly_once",
+            "subscribed_after_suback_is_heard",
+        ],
+    ),
+    (Sabotage::WidenAutoSubscribe, &["only_matching_topics"]),
+    (Sabotage::IgnoreFlapping, &["who_flaps_is_banned"]),
+    (Sabotage::HastyFlapping, &["only_who_flaps_is_banned"]),
+    (Sabotage::ForgetFlapping, &["who_flaps_is_banned"]),
+    (Sabotage::LoseSlow, &["devices_wait_for_their_subscribers"]),
+    (Sabotage::LoseReached, &["everything_drains"]),
     (Sabotage::Panic, &["nothing_panics"]),
 ];
 

@@ -3,6 +3,7 @@
 //! Small on purpose: a defect that needs a crowd is rarer than one that needs an odd order of a few things, and a thousand
 //! small runs see more odd orders than ten large ones.
 
+use crate::extras;
 use crate::numbered::Numbered;
 use crate::random::Random;
 use ringwire_codec::adapter::emq::EmqTcp;
@@ -10,7 +11,8 @@ use ringwire_codec::mqtt::QoS;
 use ringwire_core::access::{Access, Operation, Rule};
 use ringwire_core::limits::Limits;
 use ringwire_core::settings::{
-    AclDenyAction, Broker, Device, Listener, Mqtt, Overflow, Protocol, SharedStrategy,
+    AclDenyAction, AutoSubscribe, Broker, Device, Flapping, Listener, Mqtt, Overflow, Protocol,
+    SharedStrategy,
 };
 use ringwire_core::{ListenerId, Settings};
 use std::sync::Arc;
@@ -65,6 +67,14 @@ pub struct Scenario {
     pub banning: bool,
     /// Devices acknowledge what comes down.
     pub acknowledging: bool,
+    /// Some topics and filters are rewritten.
+    pub rewriting: bool,
+    /// What clients are subscribed to when they connect, in the oracle's words.
+    pub auto_subscribe: Vec<AutoSubscribe>,
+    /// Who comes and goes too often is banned.
+    pub flapping: Option<Flapping>,
+    /// Devices publish more at QoS 1 than is read, and no queue may overflow.
+    pub flooding: bool,
     pub settings: Settings,
 }
 
@@ -105,6 +115,10 @@ impl Scenario {
             keep_alive,
             banning: random.chance(25),
             acknowledging,
+            rewriting: false,
+            auto_subscribe: Vec::new(),
+            flapping: None,
+            flooding: false,
             settings: Settings {
                 access: access(ruled),
                 ..settings(random, shards as u16, tight, crowded, keep_alive)
@@ -113,7 +127,64 @@ impl Scenario {
         if acknowledging {
             acknowledge(&mut scenario.settings, &mut apart);
         }
+        // Of another sequence of its own.
+        scenario.extend(&mut Random::new(!random.clone().next()), tight);
         scenario
+    }
+
+    /// What later versions of the simulation added.
+    fn extend(&mut self, random: &mut Random, tight: bool) {
+        self.rewriting = random.chance(30);
+        if self.rewriting {
+            self.settings.rewrite = extras::rules();
+        }
+        if random.chance(30) {
+            self.auto_subscribe = extras::auto_subscribe(random);
+            self.settings.auto_subscribe = self.auto_subscribe.clone();
+        }
+        // Who flaps is banned while others may be banned by hand: one of the two.
+        if random.chance(25) && !self.banning && self.resets > 0 {
+            let flapping = Flapping {
+                enable: true,
+                max_count: random.between(2, 4) as u32,
+                window_time_ms: *random.pick(&[2_000, 10_000, 60_000]),
+                ban_time_ms: *random.pick(&[1_000, 3_000]),
+            };
+            self.settings.flapping = flapping.clone();
+            self.flapping = Some(flapping);
+        }
+        if random.chance(20) && !tight && self.shards > 1 && self.devices > 0 {
+            self.flood(random);
+        }
+    }
+
+    /// Devices publish more than is read. The limits are above what back-pressure lets through: `backpressure_messages` at
+    /// 20 at most, 8 publishes of each client (`mqtt/outbound.rs`), `receive_maximum` or a quarter of the queue of each
+    /// device, and what is published at QoS 0.
+    fn flood(&mut self, random: &mut Random) {
+        self.flooding = true;
+        self.rogues = 0;
+        // What a member leaves undone goes to another one's queue, all of it at once.
+        self.sharing = false;
+        self.slowness = 60;
+        for row in self
+            .auto_subscribe
+            .iter_mut()
+            .chain(&mut self.settings.auto_subscribe)
+        {
+            row.qos = row.qos.max(QoS::AtLeastOnce);
+        }
+        let limits = &mut self.settings.limits;
+        limits.queue_messages = 240;
+        limits.inflight = random.between(1, 4) as u16;
+        // A client of 3.x knows of no Receive Maximum, and one that is not read for it may wait for itself.
+        limits.receive_maximum = 16;
+        // No subscriber is given up before the end of the run.
+        limits.backpressure_timeout_ms = 10_000_000;
+        let Protocol::Device(device) = &mut self.settings.listeners[PRIVATE.index()].protocol else {
+            unreachable!("listener 1 is the private one");
+        };
+        device.up_qos = *random.pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce]);
     }
 
     /// The server may give a 5.0 client another keep alive than it asks for.
@@ -258,7 +329,7 @@ fn limits(random: &mut Random, tight: bool) -> Limits {
     let roomy = Limits {
         inflight: 32,
         receive_maximum: *random.pick(&[2, 16]),
-        subscriptions: 32,
+        subscriptions: 48,
         topic_levels: 8,
         sessions: 1_000,
         retained_expiry_s: *random.pick(&[0, 0, 0, 0, 0, 0, 0, 3]),

@@ -194,7 +194,10 @@ fn stays(subscription: &Subscription, session: &Session, publisher: &str) -> boo
         return false;
     };
     let own = only.no_local && session.client_id == publisher;
+    // What the server subscribes a client to stands from the answer to its CONNECT.
+    let is_given = only.acked.is_some() && only.acked == session.connected;
     let here = session.connected.is_some_and(|since| since <= only.sent) && only.acked.is_some();
+    let here = here || is_given;
     let wanted = only.retain_handling != RetainHandling::DoNotSend;
     here && wanted && !own && subscription.unsubscribe_sent.is_none()
 }

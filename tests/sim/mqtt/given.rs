@@ -1,4 +1,7 @@
 //! Subscriptions that an honest client did not ask for: the server makes them when it connects.
+//!
+//! A CONNECT that was never answered may have made them as well, so each counts, from when it was written: bounds are on
+//! the safe side, as everywhere in the history.
 
 use super::MqttClient;
 use crate::extras::{filter_of, options_of};

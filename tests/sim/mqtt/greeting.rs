@@ -2,6 +2,7 @@
 //! Expiry Interval, and the keep alive that then holds.
 
 use super::{Connection, LASTING_S, MqttClient};
+use crate::extras;
 use crate::history::{History, MessageId, Origin, Sent};
 use crate::scenario::{EXPIRY_MAX_S, MQTT};
 use crate::world::{Greeting, Sabotage, World};
@@ -45,6 +46,7 @@ impl MqttClient {
             self.forget(world, world.step);
             self.present = Some(false);
         }
+        self.may_be_given(world);
         self.write_connect(world, greeting);
     }
 
@@ -63,6 +65,10 @@ impl MqttClient {
             .will
             .filter(|(_, delay_s)| *delay_s > 0 || !world.loses_will());
         let message = will.map(|(id, _)| world.history.messages[id].clone());
+        let topic = message.as_ref().map(|message| match world.scenario.rewriting {
+            true => format!("{}{}", extras::WILL, message.topic),
+            false => message.topic.clone(),
+        });
         let mut of_will = PropertyList::default();
         if let Some((_, delay_s)) = will.filter(|(_, delay_s)| *delay_s > 0) {
             of_will.push(Property::WillDelayInterval(world.spoil_will_delay(delay_s)));
@@ -73,7 +79,7 @@ impl MqttClient {
         let will = message.as_ref().map(|message| Will {
             qos: message.qos,
             retain: message.retain,
-            topic: &message.topic,
+            topic: topic.as_deref().unwrap_or_default(),
             payload: &message.payload,
             properties: of_will.as_properties(),
         });

@@ -3,6 +3,7 @@
 
 use super::{Answer, MqttClient, Pending};
 use crate::checks::Failure;
+use crate::extras;
 use crate::history::{Delivery, SHARED_FIRST, Session};
 use crate::world::World;
 use ringwire_codec::mqtt::{
@@ -153,6 +154,7 @@ impl MqttClient {
             world.history.sessions.len() - 1
         });
         world.history.sessions[session].connected = Some(step);
+        self.was_given(world, session);
         self.send_again(world);
         Ok(())
     }
@@ -213,6 +215,9 @@ impl MqttClient {
             return Ok(());
         }
         world.reached(arrival(&publish));
+        if topic.starts_with("auto/") {
+            world.reached("delivered by an automatic subscription");
+        }
         if publish.retain {
             world.reached("delivered as retained");
         }
@@ -373,8 +378,9 @@ impl MqttClient {
             }
             let Some(session) = self.session else { continue };
             let subscriptions = world.history.sessions[session].subscriptions.iter_mut();
+            let filter = extras::meant(world.scenario.rewriting, filter);
             let versions = subscriptions
-                .filter(|known| known.filter == *filter)
+                .filter(|known| known.filter == filter)
                 .flat_map(|known| &mut known.versions);
             for version in versions.filter(|version| version.sent == sent) {
                 version.acked = Some(world.step);

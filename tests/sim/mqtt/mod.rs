@@ -5,6 +5,7 @@
 
 mod claim;
 mod delayed;
+mod given;
 mod goodbye;
 mod greeting;
 mod inbound;
@@ -48,6 +49,8 @@ pub struct MqttClient {
     next_id: u16,
     /// A CONNECT for a new session was not answered: the old one may be there or not, so the next one asks again.
     is_unsure: bool,
+    /// CONNECTs since one was answered, where the server subscribes its clients to something.
+    asked: Vec<given::Asked>,
     /// It was told that the server stops.
     told: bool,
     stall: Stall,
@@ -123,7 +126,7 @@ impl MqttClient {
             client_id: format!("m{number}"),
             version,
             // 3.1 does not tell whether a session is present.
-            persistent: version != Version::V31 && world.random.chance(60),
+            persistent: version != Version::V31 && world.random.chance(60) && !world.scenario.flooding,
             expiry_s: *world
                 .random
                 .pick(&[1, 3, LASTING_S, LASTING_S, LASTING_S, 100_000]),
@@ -146,6 +149,7 @@ impl MqttClient {
             outgoing: VecDeque::new(),
             next_id: world.random.below(65_536) as u16,
             is_unsure: false,
+            asked: Vec::new(),
             told: false,
             stall: Stall::default(),
         }

@@ -1,6 +1,7 @@
 //! What an honest MQTT client sends of its own accord: publishes, subscribes, unsubscribes, and its answers.
 
 use super::{Answer, MqttClient, Outgoing, Pending};
+use crate::extras;
 use crate::history::{History, MessageId, Options, Origin, SHARED, SHARED_FIRST, Sent};
 use crate::scenario::is_denied;
 use crate::world::{Mark, World};
@@ -60,6 +61,20 @@ const OUTGOING_MAX: usize = 8;
 
 const LEVELS: &[QoS] = &[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
+/// A topic as it is written, and what is meant.
+fn any_topic(world: &mut World) -> (String, String) {
+    let topic = *world.random.pick(TOPICS);
+    if world.scenario.rewriting && world.random.chance(25) {
+        let (written, meant) = *world.random.pick(extras::TOPICS);
+        return (written.to_owned(), meant.to_owned());
+    }
+    if !world.scenario.auto_subscribe.is_empty() && world.random.chance(10) {
+        let topic = format!("auto/m{}", world.random.below(world.scenario.mqtt_clients));
+        return (topic.clone(), topic);
+    }
+    (topic.to_owned(), topic.to_owned())
+}
+
 impl MqttClient {
     pub(super) fn publish(&mut self, world: &mut World) {
         let mut qos = *world.random.pick(LEVELS);
@@ -78,9 +93,11 @@ impl MqttClient {
         let message = self.new_message(world, QoS::AtLeastOnce);
         let sent = &mut world.history.messages[message];
         sent.topic = topic.to_owned();
+        sent.refused = false;
         sent.payload.clear();
         sent.retain = true;
         sent.expiry_s = None;
+        world.history.written.remove(&message);
         self.begin_publish(world, message, QoS::AtLeastOnce);
     }
 
@@ -108,11 +125,15 @@ impl MqttClient {
         let typed = self.version == Version::V5 && world.random.chance(20);
         let expires = self.version == Version::V5 && world.scenario.expiring && world.random.chance(20);
         let expiry_s = expires.then(|| *world.random.pick(&[1, 2, 4, 100_000]));
-        let topic = *world.random.pick(TOPICS);
+        let (written, topic) = any_topic(world);
+        if written != topic {
+            world.reached("a topic was rewritten");
+            world.history.written.insert(id, written.clone());
+        }
         world.history.messages.push(Sent {
             publisher: self.client_id.clone(),
             origin: Origin::Publish,
-            topic: topic.to_owned(),
+            topic,
             payload: bytes.map_or_else(Vec::new, |bytes| History::payload(id, bytes)),
             content_type: typed.then(|| format!("type {id}")),
             qos,
@@ -122,7 +143,7 @@ impl MqttClient {
             fed_ms: Vec::new(),
             certain: false,
             acked: None,
-            refused: self.is_denied(world, Operation::Publish, topic),
+            refused: self.is_denied(world, Operation::Publish, &written),
         });
         id
     }
@@ -193,20 +214,30 @@ impl MqttClient {
         let identifier = (five && world.random.chance(30)).then(|| world.random.between(1, 200) as u32);
         let mut asked: Vec<(String, SubscriptionOptions)> = Vec::new();
         for _ in 0..world.random.between(1, 3) {
-            let filter = *world.random.pick(FILTERS);
+            let mut filter = *world.random.pick(FILTERS);
+            if world.scenario.rewriting && world.random.chance(30) {
+                filter = world.random.pick(extras::FILTERS).0;
+            }
             let handlings = [
                 RetainHandling::Send,
                 RetainHandling::SendIfNew,
                 RetainHandling::DoNotSend,
             ];
             let handling = *world.random.pick(&handlings);
+            let qos = *world.random.pick(LEVELS);
             let options = SubscriptionOptions {
-                qos: *world.random.pick(LEVELS),
+                // What is sent at QoS 0 slows nobody down.
+                qos: if world.scenario.flooding {
+                    qos.max(QoS::AtLeastOnce)
+                } else {
+                    qos
+                },
                 no_local: five && world.random.chance(20),
                 retain_as_published: five && world.random.chance(20),
                 retain_handling: if five { handling } else { RetainHandling::Send },
             };
-            if !asked.iter().any(|(known, _)| known == filter) {
+            let meant = |filter| extras::meant(world.scenario.rewriting, filter);
+            if !asked.iter().any(|(known, _)| meant(known) == meant(filter)) {
                 asked.push((filter.to_owned(), options));
             }
         }
@@ -229,7 +260,10 @@ impl MqttClient {
             ..options
         };
         let identifier = SHARED_FIRST + index as u32;
-        self.write_subscribe(world, &[(SHARED[index].to_owned(), options)], Some(identifier));
+        let (written, meant) = extras::SHARED;
+        let is_rewritten = SHARED[index] == meant && world.scenario.rewriting && world.random.chance(50);
+        let filter = if is_rewritten { written } else { SHARED[index] };
+        self.write_subscribe(world, &[(filter.to_owned(), options)], Some(identifier));
     }
 
     pub(super) fn is_denied(&self, world: &World, operation: Operation, topic: &str) -> bool {
@@ -274,6 +308,11 @@ impl MqttClient {
             };
             // What is denied is no reason for a delivery.
             if !self.is_denied(world, Operation::Subscribe, filter) {
+                let written = filter;
+                let filter = extras::meant(world.scenario.rewriting, filter);
+                if filter != written {
+                    world.reached("a filter was rewritten");
+                }
                 world.history.subscribe(session, filter, version);
             }
         }
@@ -314,7 +353,7 @@ impl MqttClient {
             subscriptions[index].filter.clone()
         };
         let mut list = UnsubscribeList::default();
-        list.push(&filter);
+        list.push(&self.as_written(world, &filter));
         let packet_id = PacketId::new(id).expect("new ids are above 0");
         let packet = Packet::Unsubscribe(Unsubscribe::new(packet_id, Properties::EMPTY, &list));
         self.write(world, &packet, None);
@@ -322,6 +361,18 @@ impl MqttClient {
             connection
                 .pending
                 .insert(id, Pending::Unsubscribe(vec![filter], step));
+        }
+    }
+
+    /// A filter as it may be written.
+    fn as_written(&self, world: &mut World, filter: &str) -> String {
+        let known = extras::FILTERS.iter().chain([&extras::SHARED]);
+        let mut known = known.filter(|(_, meant)| *meant == filter);
+        match known.next() {
+            Some((written, _)) if world.scenario.rewriting && world.random.chance(50) => {
+                (*written).to_owned()
+            }
+            Some(_) | None => filter.to_owned(),
         }
     }
 

@@ -64,7 +64,7 @@ impl World {
     }
 
     /// What a client has delayed is not heard if it is due while the client is banned.
-    fn silence(&mut self, client_id: &str) {
+    pub(super) fn silence(&mut self, client_id: &str) {
         let messages = &self.history.messages;
         let delayed = self.history.delayed.keys().copied();
         let own = delayed.filter(|id| messages[*id].publisher == client_id);
@@ -72,9 +72,9 @@ impl World {
     }
 
     /// Connections of a client id that were let in and are not being closed.
-    fn connections_of(&self, client_id: &str) -> usize {
+    pub(super) fn connections_of(&self, client_id: &str) -> usize {
         let own = self.sockets.iter();
-        let own = own.filter(|socket| socket.connected && socket.owner == client_id);
+        let own = own.filter(|socket| socket.connected && !socket.closed_input && socket.owner == client_id);
         own.filter(|socket| match socket.place {
             Place::Slot(shard, number) => {
                 let slot = &self.shards[shard].slots[number];

@@ -77,11 +77,9 @@ impl World {
 
     /// An engine publishes a delayed message as it came, too.
     pub(super) fn show_delayed(&mut self, shard: usize, id: MessageId) {
-        let Some(topic) = self
-            .history
-            .wire_topic(id)
-            .filter(|_| self.sabotage == Some(Sabotage::ShowDelayed))
-        else {
+        let Some(topic) = self.history.wire_topic(id).filter(|_| {
+            self.sabotage == Some(Sabotage::ShowDelayed) && self.history.delayed.contains_key(&id)
+        }) else {
             return;
         };
         let sent = self.history.messages[id].clone();

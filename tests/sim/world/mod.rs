@@ -6,6 +6,7 @@
 mod bans;
 mod carry;
 mod delayed;
+mod flapping;
 mod lives;
 mod owed;
 mod sabotage;
@@ -13,6 +14,7 @@ mod socket;
 mod turn;
 mod watch;
 
+pub use flapping::spoil as spoil_flapping;
 pub use sabotage::Sabotage;
 pub use socket::{Goodbye, Greeting, Mark, SocketId};
 
@@ -51,6 +53,7 @@ pub struct World {
     draining: bool,
     kicked: Vec<String>,
     lives: lives::Lives,
+    flaps: flapping::Flaps,
     placement: Placement,
     stores: Vec<Store>,
     shards: Vec<Shard>,
@@ -132,6 +135,7 @@ impl World {
             draining: false,
             kicked: Vec::new(),
             lives: lives::Lives::default(),
+            flaps: flapping::Flaps::default(),
             placement: Placement::new(settings.placement_key, settings.shards),
             stores: (0..count)
                 .map(|_| Store::new(settings.limits.retained_messages))
@@ -370,6 +374,7 @@ impl World {
                 self.note(index, step, &note);
             }
         }
+        self.flapping_is_banned();
     }
 
     /// An engine has all of a message.
@@ -444,10 +449,15 @@ impl World {
                 }
             }
             Note::Closed {
-                peer, reason, detail, ..
+                client_id,
+                peer,
+                reason,
+                detail,
+                ..
             } => {
                 self.reached(reason.name());
                 self.saw_close(shard, step, *peer, *reason, detail);
+                self.count_leaving(client_id, *reason);
             }
             Note::Dropped {
                 client_id, reason, ..
@@ -456,6 +466,7 @@ impl World {
                 self.saw_drop(client_id, *reason);
             }
             Note::Unreadable { .. } => self.reached("unreadable"),
+            Note::Banned { by, who, .. } if by == "flapping detector" => self.saw_flapping(who, step),
             Note::Banned { .. } => self.reached("banned"),
         }
     }

@@ -105,6 +105,24 @@ pub enum Sabotage {
     BanAnother,
     /// Who is banned is told something else.
     DenyBans,
+    /// Topics and filters are not rewritten.
+    ForgetRewrite,
+    /// The first rule counts, instead of the last.
+    MixUpRewrite,
+    /// Nobody is subscribed to anything.
+    ForgetAutoSubscribe,
+    /// Everybody is subscribed to the topics of all.
+    WidenAutoSubscribe,
+    /// Nobody is banned for coming and going.
+    IgnoreFlapping,
+    /// Clients are banned when they have left once too few.
+    HastyFlapping,
+    /// Who left is forgotten at once.
+    ForgetFlapping,
+    /// The word that a subscriber is behind is lost.
+    LoseSlow,
+    /// The word that a shard has what a device sent is lost.
+    LoseReached,
     /// The engine panics.
     Panic,
 }
@@ -128,12 +146,8 @@ impl World {
             Sabotage::LoseHand | Sabotage::RepeatHand | Sabotage::LoseBack | Sabotage::KeepClaims => {
                 self.spoil_groups(shard, kind)
             }
-            Sabotage::CutGreeting => {
-                for hand_over in &mut self.shards[shard].actions.hand_overs {
-                    let received = &mut hand_over.adoption.received;
-                    received.truncate(received.len() - 1);
-                }
-            }
+            Sabotage::LoseSlow | Sabotage::LoseReached => self.lose_words(shard, kind),
+            Sabotage::CutGreeting => self.cut_greeting(shard),
             Sabotage::FlipByte
             | Sabotage::FlipSessionPresent
             | Sabotage::FloodOutbox
@@ -168,6 +182,13 @@ impl World {
             | Sabotage::EndlessBans
             | Sabotage::BanAnother
             | Sabotage::ForgetRules
+            | Sabotage::ForgetRewrite
+            | Sabotage::MixUpRewrite
+            | Sabotage::ForgetAutoSubscribe
+            | Sabotage::WidenAutoSubscribe
+            | Sabotage::IgnoreFlapping
+            | Sabotage::HastyFlapping
+            | Sabotage::ForgetFlapping
             | Sabotage::LoseNote
             | Sabotage::RepeatNote
             | Sabotage::BlameHonest
@@ -176,6 +197,22 @@ impl World {
             | Sabotage::LoseTicks
             | Sabotage::LoseAcknowledgements
             | Sabotage::HideSilence => {}
+        }
+    }
+
+    fn lose_words(&mut self, shard: usize, kind: Sabotage) {
+        let is_lost = |parcel: &Parcel| match kind {
+            Sabotage::LoseSlow => matches!(parcel, Parcel::Slow { .. }),
+            _ => matches!(parcel, Parcel::Reached { .. }),
+        };
+        let posts = &mut self.shards[shard].actions.posts;
+        posts.retain(|(_, parcel)| !is_lost(parcel));
+    }
+
+    fn cut_greeting(&mut self, shard: usize) {
+        for hand_over in &mut self.shards[shard].actions.hand_overs {
+            let received = &mut hand_over.adoption.received;
+            received.truncate(received.len() - 1);
         }
     }
 
