@@ -8,7 +8,7 @@ use ringwire_codec::adapter::described::description::{
 use ringwire_codec::adapter::described::{Endian, Flaw};
 use ringwire_codec::adapter::{Answer, Cause, Refusal};
 
-fn length(start: &[u8], width: usize) -> Framing {
+pub fn length(start: &[u8], width: usize) -> Framing {
     Framing::Length {
         start: start.to_vec(),
         offset: start.len(),
@@ -31,7 +31,7 @@ fn two_ways() -> Description {
     description
 }
 
-fn flaws(description: &Description) -> Vec<String> {
+pub fn flaws(description: &Description) -> Vec<String> {
     let flaws = description.compile().map(|_| ()).expect_err("flaws");
     flaws
         .iter()
@@ -192,7 +192,8 @@ fn a_refusal_has_the_code_of_its_cause() {
     let described = refusing("bb {$code:u16le}", Some(codes()))
         .compile()
         .expect("without flaws");
-    let rows: [(fn(Answer) -> Answer, &str); 4] = [
+    type Change = fn(Answer) -> Answer;
+    let rows: [(Change, &str); 4] = [
         (|_| refused(Cause::Credentials), "7878 03 bb0200"),
         (|_| refused(Cause::Banned), "7878 03 bb0900"),
         (|_| refused(Cause::ClientId), "7878 03 bb0900"),

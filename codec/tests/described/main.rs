@@ -10,4 +10,5 @@ mod edges;
 mod fields;
 mod framings;
 mod gbt32960;
+mod nesting;
 mod random;

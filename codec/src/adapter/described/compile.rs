@@ -5,6 +5,7 @@
 
 mod frame;
 mod messages;
+mod nesting;
 mod parts;
 mod templates;
 

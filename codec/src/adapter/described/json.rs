@@ -3,7 +3,7 @@
 //! Nothing is allocated but the room in the caller's bytes, which ends at `PAYLOAD_BYTES_MAX`.
 
 use super::description::PAYLOAD_BYTES_MAX;
-use super::plan::{Blocks, Field, Layout, List, Message, Node};
+use super::plan::{Blocks, Field, Layout, List, Message, Nest, Node};
 use super::value::{push_digits, push_quoted};
 use super::walk::{Cursor, Misfit, Span, Visit};
 
@@ -31,20 +31,36 @@ pub(super) fn write(
 ) -> Result<(), Misfit> {
     out.push(b'{');
     out.extend_from_slice(choice.label);
-    for (nodes, omit) in [(common, choice.omit_common), (&message.nodes, choice.omit_own)] {
-        for (node, omit) in nodes.iter().zip(omit) {
+    let nests = &message.nests;
+    for (nodes, omit, nests) in [
+        (common, choice.omit_common, &nests.common),
+        (&message.nodes, choice.omit_own, &nests.own),
+    ] {
+        for ((node, omit), nest) in nodes.iter().zip(omit).zip(nests) {
             if *omit {
                 cursor.step(node, &mut ())?;
-            } else {
-                cursor.step(node, &mut Writer { out })?;
+                continue;
             }
+            let mut writer = Writer { out };
+            writer.nest(nest);
+            cursor.step(node, &mut writer)?;
         }
     }
-    out.push(b'}');
+    out.extend(std::iter::repeat_n(b'}', nests.end + 1));
     Ok(())
 }
 
 impl Writer<'_> {
+    /// Closes and opens objects.
+    fn nest(&mut self, nest: &Nest) {
+        self.out.extend(std::iter::repeat_n(b'}', nest.close));
+        if !nest.open.is_empty() {
+            self.comma();
+            self.out.extend_from_slice(&nest.open);
+            self.out.push(b'{');
+        }
+    }
+
     fn comma(&mut self) {
         if !matches!(self.out.last(), Some(b'{' | b'[' | b':')) {
             self.out.push(b',');

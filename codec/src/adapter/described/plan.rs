@@ -41,7 +41,7 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Field {
     pub name: String,
-    /// `"name":`, or nothing for a value without a name.
+    /// `"name":`, or nothing for a value without a name. Of a name with dots, what is behind the last.
     pub key: Vec<u8>,
     /// Where its span is kept; those of different messages are shared.
     pub slot: usize,
@@ -110,12 +110,34 @@ pub(super) struct Message {
     pub slots: usize,
     pub publish: bool,
     pub payload: Payload,
+    /// Of JSON.
+    pub nests: Nests,
     pub answer: Option<Reply>,
     pub refusal: Option<Reply>,
     /// Fields that the answer or the refusal needs: kept until it is decided.
     pub echoed: Vec<Arc<Field>>,
     /// Fields that the message has by name, common ones too.
     pub names: Vec<Arc<Field>>,
+}
+
+/// How the nodes of a message stand in objects of its JSON.
+#[derive(Debug, Default)]
+pub(super) struct Nests {
+    /// By node that every frame has.
+    pub common: Vec<Nest>,
+    /// By node of the message.
+    pub own: Vec<Nest>,
+    /// Objects that are open at the end.
+    pub end: usize,
+}
+
+/// What is written before a node.
+#[derive(Debug, Default)]
+pub(super) struct Nest {
+    /// Objects that are closed.
+    pub close: usize,
+    /// Names and braces of those that are opened, but for the last brace; mostly nothing.
+    pub open: Vec<u8>,
 }
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ pub const FIELD: Keyed = Keyed {
             "name",
             "text",
             "`\"\"`",
-            "In JSON, templates and topics. Without one the bytes are passed over.",
+            "In JSON, templates and topics; `a.b` is the member `b` of the object `a` in JSON. Without one the bytes are passed over.",
         ),
         (
             "type",

@@ -84,6 +84,14 @@ impl Compiler<'_> {
                 (common, &nodes, &names),
             ),
         };
+        let nests = match &payload {
+            plan::Payload::Json {
+                label,
+                omit_common,
+                omit_own,
+            } => self.nests(path, label, (common, omit_common), (&nodes, omit_own)),
+            plan::Payload::Raw | plan::Payload::Hex | plan::Payload::Field(_) => plan::Nests::default(),
+        };
         let echoed = echoed([&answer, &refusal]);
         plan::Message {
             name: message.name.clone(),
@@ -93,6 +101,7 @@ impl Compiler<'_> {
             slots: self.slot,
             publish: message.publish,
             payload,
+            nests,
             answer,
             refusal,
             echoed,

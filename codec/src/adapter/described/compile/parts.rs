@@ -62,7 +62,7 @@ impl Compiler<'_> {
         self.slot += 1;
         let mut key = Vec::new();
         if !field.name.is_empty() {
-            key = key_of(&field.name);
+            key = key_of(self.member(&field.name, path, scope.len() > 1));
         }
         Arc::new(plan::Field {
             key,
@@ -77,6 +77,18 @@ impl Compiler<'_> {
             hidden: field.hidden || (field.name.is_empty() && !alone),
             name: field.name.clone(),
         })
+    }
+
+    /// What a name with dots is called in its object.
+    fn member<'n>(&mut self, name: &'n str, path: &str, is_nested: bool) -> &'n str {
+        let Some((_, member)) = name.rsplit_once('.') else {
+            return name;
+        };
+        if is_nested {
+            let what = "in lists and blocks a name has no dots: only members of the message stand in objects";
+            self.flaw(format!("{path}.name"), what);
+        }
+        member
     }
 
     fn place(&mut self, field: &Field, path: &str, scope: &Scope) {
@@ -231,9 +243,10 @@ impl Compiler<'_> {
             );
         }
         let plain = matches!(nodes.as_slice(), [Node::Field(field)] if field.name.is_empty());
+        let member = self.member(&list.name, path, scope.len() > 1);
         plan::List {
             name: list.name.clone(),
-            key: key_of(&list.name),
+            key: key_of(member),
             count,
             nodes,
             plain,
@@ -288,9 +301,10 @@ impl Compiler<'_> {
             }
             layouts.push(compiled);
         }
+        let member = self.member(&blocks.name, path, scope.len() > 1);
         plan::Blocks {
             name: blocks.name.clone(),
-            key: key_of(&blocks.name),
+            key: key_of(member),
             label: key_of(&blocks.label),
             tag: blocks.tag,
             length: blocks.length,
