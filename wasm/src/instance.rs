@@ -373,3 +373,20 @@ fn explain(error: &wasmtime::Error, store: &Store<Host>) -> Failure {
 fn address(at: usize) -> u32 {
     u32::try_from(at).expect("inside of a memory of at most 4 GiB")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_zeros;
+
+    #[test]
+    fn a_state_ends_with_its_last_byte_that_is_not_zero() {
+        for size in [0, 1, 127, 128, 129, 255, 256, 257, 1_000] {
+            assert_eq!(without_zeros(&vec![0; size]), b"");
+            for last in 0..size {
+                let mut state = vec![0; size];
+                state[last] = 1;
+                assert_eq!(without_zeros(&state), &state[..=last], "{last} of {size}");
+            }
+        }
+    }
+}

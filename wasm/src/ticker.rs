@@ -148,3 +148,47 @@ impl Drop for Hold {
         self.0.held.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(pulse: &Pulse) -> u8 {
+        pulse.state.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn it_does_not_lie_down_while_a_call_that_met_a_tick_is_under_way() {
+        let pulse = Arc::new(Pulse::default());
+        let (first, second) = (Hold::of(&pulse), Hold::of(&pulse));
+        assert!(!pulse.lies_down());
+        assert_eq!(state(&pulse), AWAKE);
+        drop(first);
+        assert!(!pulse.lies_down());
+        drop(second);
+        assert!(pulse.lies_down());
+        assert_eq!(state(&pulse), ASLEEP);
+    }
+
+    #[test]
+    fn a_call_that_meets_a_tick_wakes_it() {
+        let pulse = Arc::new(Pulse::default());
+        assert!(pulse.lies_down());
+        let hold = Hold::of(&pulse);
+        assert_eq!(state(&pulse), AWAKE);
+        assert!(pulse.heard.load(Ordering::Relaxed));
+        // It lay down between two ticks of the same call, having seen it too late: the next one wakes it.
+        pulse.state.store(ASLEEP, Ordering::SeqCst);
+        hold.heard();
+        assert_eq!(state(&pulse), AWAKE);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_woken() {
+        let pulse = Arc::new(Pulse::default());
+        pulse.state.store(GONE, Ordering::SeqCst);
+        assert!(!pulse.lies_down());
+        drop(Hold::of(&pulse));
+        assert_eq!(state(&pulse), GONE);
+    }
+}
