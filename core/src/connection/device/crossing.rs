@@ -24,7 +24,12 @@ impl Engine {
     /// A publish of a device was routed.
     pub(crate) fn count_crossing(&mut self, id: ConnectionId, bytes: usize, actions: &mut Actions) {
         let shards = self.scratch.forwarded_to;
-        if shards.is_empty() {
+        let is_asked = self
+            .crossings
+            .get(&id)
+            .is_some_and(|crossing| crossing.awaited > 0);
+        // What a device sent before it left is taken although it should wait: the shards are asked once.
+        if shards.is_empty() || is_asked {
             return;
         }
         let limits = &self.settings.limits;
