@@ -6,7 +6,9 @@ use ringwire_codec::mqtt::QoS;
 use ringwire_load::plan::{End, Pace, Plan};
 use ringwire_load::scenario::{Shape, plan};
 use ringwire_load::{Outcome, RunError, run};
+use rustix::net::{AddressFamily, SocketType};
 use server::{Manner, Server};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Pairs with an open loop of so many messages a second, until so many are there: a run that ends by the clock may end
@@ -162,9 +164,11 @@ fn a_refusal_says_its_reason() {
 fn a_port_where_nobody_listens_says_so() {
     let server = Server::start(Manner::default());
     let mut plan = pairs(&server, QoS::AtMostOnce, 1_000.0);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    plan.targets = vec![free.local_addr().unwrap()];
-    drop(free);
+    // Held, so that it is nobody else's meanwhile: bound, and nobody listens.
+    let held = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = rustix::net::getsockname(&held).unwrap();
+    plan.targets = vec![SocketAddr::try_from(address).unwrap()];
     let error = run(&plan, &mut |_| {}).unwrap_err().to_string();
     assert!(
         error.contains("none of 4 clients") && error.contains("Connection refused"),

@@ -210,8 +210,16 @@ fn spinning_is_counted_apart_and_sleeping_is_no_work() {
             executor.run(async { pump.run().await.unwrap() });
         });
         let before: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+        let asked = std::time::Instant::now();
+        let stats = || answer(&mailbox, |reply| Question::Stats { reply });
+        let has_spun = |stats: &ShardStats| stats.spin_us - before.spin_us >= 20_000 && stats.spin_hits > 0;
         std::thread::sleep(Duration::from_millis(400));
-        let after: ShardStats = answer(&mailbox, |reply| Question::Stats { reply });
+        let mut after: ShardStats = stats();
+        // Later than that when other threads have the CPU, or the machine stands still.
+        while spin_us > 0 && !has_spun(&after) && asked.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(50));
+            after = stats();
+        }
         let busy = Duration::from_micros(after.busy_us - before.busy_us);
         assert!(busy < at_most, "{busy:?} of work in 400 ms of nothing");
         assert!(after.uptime_us - before.uptime_us >= 400_000);
@@ -219,9 +227,10 @@ fn spinning_is_counted_apart_and_sleeping_is_no_work() {
             assert_eq!((after.spins, after.spin_us), (0, 0));
             assert!(after.parks > 0);
         } else {
-            // Less than 400 ms when other threads had the CPU.
-            assert!(after.spin_us - before.spin_us >= 20_000, "{after:?}");
-            assert!(after.spin_hits > 0, "the question was found by spinning");
+            assert!(
+                has_spun(&after),
+                "it spins, and finds the question by that: {after:?}"
+            );
         }
         assert!(mailbox.ask(Question::Drain { deadline_ms: 5_000 }).is_ok());
         shard.join().unwrap();
