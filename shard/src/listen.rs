@@ -9,12 +9,19 @@ use ringwire_core::Time;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
 
 /// Milliseconds for which nothing is accepted when the process has no descriptor left.
 const PAUSE_MS: u64 = 100;
 
 /// Milliseconds between two log lines about that.
 const COMPLAIN_MS: u64 = 10_000;
+
+/// How often a port that is taken is tried, in a second: a process that was killed keeps its ports for a moment after its
+/// end, until the kernel has taken its rings apart, and it may be started again at once.
+const TRIES: usize = 100;
+const TRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Binds one listener for each shard; `cpus`: where those are pinned. Their address has the port that the kernel chose,
 /// if 0 was asked for.
@@ -54,8 +61,19 @@ fn prefer(listener: &TcpListener, cpu: Option<usize>) -> io::Result<()> {
     system::set_option(listener, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, cpu)
 }
 
-/// Bound before it shares its port, so that a port which somebody else shares counts as taken.
+/// A port that is taken may be free soon: see `TRIES`.
 fn first(bind: &Bind) -> io::Result<TcpListener> {
+    for _ in 1..TRIES {
+        match exclusive(bind) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(TRY_PAUSE),
+            bound => return bound,
+        }
+    }
+    exclusive(bind)
+}
+
+/// Bound before it shares its port, so that a port which somebody else shares counts as taken.
+fn exclusive(bind: &Bind) -> io::Result<TcpListener> {
     let socket = socket(bind, &bind.address)?;
     system::bind(&socket, &bind.address)?;
     system::set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
@@ -182,6 +200,19 @@ mod tests {
             let (socket, _) = listeners[0].accept().unwrap();
             assert_eq!(socket.nodelay().unwrap(), nodelay);
         }
+    }
+
+    #[test]
+    fn a_port_that_is_given_back_soon_is_waited_for() {
+        let (address, listeners) = bind("mqtt", &local(), &[None]).unwrap();
+        let older = thread::spawn(move || {
+            thread::sleep(10 * TRY_PAUSE);
+            drop(listeners);
+        });
+        let mut again = local();
+        again.address = address;
+        assert!(bind("mqtt", &again, &[None]).is_ok());
+        older.join().unwrap();
     }
 
     #[test]
