@@ -33,6 +33,9 @@ struct Connection {
     pings: usize,
     /// Numbers that came on it and were not acknowledged.
     unacknowledged: Vec<u16>,
+    /// Numbers whose acknowledgement never left (false), until they come again, or did (true): what was sent again before
+    /// that arrived need not come once more.
+    answered: BTreeMap<u16, bool>,
 }
 
 impl Device {
@@ -121,6 +124,20 @@ impl Device {
         format!("{}: {state:?}", self.client_id)
     }
 
+    /// What it did not acknowledge came again, or the broker said that it gave it up.
+    pub fn has_all(&self, world: &World) -> Result<(), Failure> {
+        let withheld = (self.connection.iter())
+            .flat_map(|connection| &connection.answered)
+            .filter(|(_, left)| !**left)
+            .map(|(number, _)| number)
+            .collect::<Vec<_>>();
+        if withheld.is_empty() || world.history.dropped_for(&self.client_id) {
+            return Ok(());
+        }
+        let text = format!("{} never got {withheld:?} again", self.client_id);
+        Err(Failure::new("what_is_not_acknowledged_comes_again", text))
+    }
+
     /// Says good-bye.
     pub fn leave(&mut self, world: &mut World) {
         if let Some(socket) = self.connection.as_ref().map(|connection| connection.socket) {
@@ -151,6 +168,7 @@ impl Device {
             last_write,
             pings: 0,
             unacknowledged: Vec::new(),
+            answered: BTreeMap::new(),
         });
         let client_id = self.client_id.clone();
         let connect = Connect {
@@ -359,6 +377,9 @@ impl Device {
         if number == 0 || (flags & AGAIN != 0 && !is_same) || (flags & AGAIN == 0 && is_open) {
             return Err(format!("number {number}, flags {flags}, {} bytes", payload.len()));
         }
+        if flags & AGAIN == 0 || connection.answered.get(&number) == Some(&false) {
+            connection.answered.remove(&number);
+        }
         if !is_open {
             connection.unacknowledged.push(number);
         }
@@ -384,8 +405,10 @@ impl Device {
             return false;
         };
         if !world.calm && world.random.chance(20) {
+            connection.answered.entry(number).or_insert(false);
             return true;
         }
+        connection.answered.insert(number, true);
         let frame = Frame::DataTrans {
             flags: ACKNOWLEDGED,
             payload: &number.to_be_bytes(),

@@ -116,6 +116,7 @@ fn spoil_settings(kind: Sabotage, scenario: &mut Scenario) {
     let settings = &mut scenario.settings;
     crate::world::spoil_flapping(kind, &mut settings.flapping);
     match kind {
+        Sabotage::ForgetRetries => scenario.private_mut().retry_interval_ms = 10_000_000,
         Sabotage::ForgetRewrite => settings.rewrite.clear(),
         Sabotage::MixUpRewrite => settings.rewrite.truncate(1),
         Sabotage::ForgetAutoSubscribe => settings.auto_subscribe.clear(),
@@ -152,6 +153,7 @@ fn play(world: &mut World) -> Result<(), Failure> {
     cast.rogues.iter_mut().for_each(|rogue| rogue.stop(world));
     world.outlast_bans();
     drain(world, &mut cast)?;
+    await_retries(world, &mut cast)?;
     await_delayed(world, &mut cast)?;
     world.history.mesh_drops = world
         .stats()
@@ -291,6 +293,15 @@ fn nothing_overflows(world: &World) -> Result<(), Failure> {
         return Err(Failure::new("devices_wait_for_their_subscribers", text));
     }
     Ok(())
+}
+
+/// What a device never acknowledged comes to it again, in its time, and what waits behind that comes after it.
+fn await_retries(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
+    if world.scenario.acknowledging {
+        world.pass(world.scenario.retry_ms);
+        drain(world, cast)?;
+    }
+    cast.devices.iter().try_for_each(|device| device.has_all(world))
 }
 
 /// What is delayed comes, in its time.

@@ -151,6 +151,7 @@ const PROOFS: &[(Sabotage, &[&str])] = &[
     (Sabotage::IgnoreFlapping, &["who_flaps_is_banned"]),
     (Sabotage::HastyFlapping, &["only_who_flaps_is_banned"]),
     (Sabotage::ForgetFlapping, &["who_flaps_is_banned"]),
+    (Sabotage::ForgetRetries, &["what_is_not_acknowledged_comes_again"]),
     (Sabotage::LoseSlow, &["devices_wait_for_their_subscribers"]),
     (Sabotage::LoseReached, &["everything_drains"]),
     (Sabotage::Panic, &["nothing_panics"]),

@@ -67,6 +67,8 @@ pub struct Scenario {
     pub banning: bool,
     /// Devices acknowledge what comes down.
     pub acknowledging: bool,
+    /// Milliseconds after which a device is sent again what it did not acknowledge.
+    pub retry_ms: u64,
     /// Some topics and filters are rewritten.
     pub rewriting: bool,
     /// What clients are subscribed to when they connect, in the oracle's words.
@@ -115,6 +117,7 @@ impl Scenario {
             keep_alive,
             banning: random.chance(25),
             acknowledging,
+            retry_ms: 0,
             rewriting: false,
             auto_subscribe: Vec::new(),
             flapping: None,
@@ -125,7 +128,8 @@ impl Scenario {
             },
         };
         if acknowledging {
-            acknowledge(&mut scenario.settings, &mut apart);
+            acknowledge(scenario.private_mut(), &mut apart);
+            scenario.retry_ms = scenario.private().retry_interval_ms;
         }
         // Of another sequence of its own.
         scenario.extend(&mut Random::new(!random.clone().next()), tight);
@@ -181,10 +185,7 @@ impl Scenario {
         limits.receive_maximum = 16;
         // No subscriber is given up before the end of the run.
         limits.backpressure_timeout_ms = 10_000_000;
-        let Protocol::Device(device) = &mut self.settings.listeners[PRIVATE.index()].protocol else {
-            unreachable!("listener 1 is the private one");
-        };
-        device.up_qos = *random.pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce]);
+        self.private_mut().up_qos = *random.pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce]);
     }
 
     /// The server may give a 5.0 client another keep alive than it asks for.
@@ -206,6 +207,14 @@ impl Scenario {
     /// Settings of the private listener.
     pub fn private(&self) -> &Device {
         match &self.settings.listeners[PRIVATE.index()].protocol {
+            Protocol::Device(device) => device,
+            Protocol::Mqtt(_) => unreachable!("listener 1 is the private one"),
+        }
+    }
+
+    /// The same, to be changed before the run.
+    pub fn private_mut(&mut self) -> &mut Device {
+        match &mut self.settings.listeners[PRIVATE.index()].protocol {
             Protocol::Device(device) => device,
             Protocol::Mqtt(_) => unreachable!("listener 1 is the private one"),
         }
@@ -248,10 +257,7 @@ fn access(ruled: bool) -> Access {
 }
 
 /// Devices speak a protocol in which they acknowledge what comes down.
-fn acknowledge(settings: &mut Settings, random: &mut Random) {
-    let Protocol::Device(device) = &mut settings.listeners[PRIVATE.index()].protocol else {
-        unreachable!("listener 1 is the private one");
-    };
+fn acknowledge(device: &mut Device, random: &mut Random) {
     device.adapter = Arc::new(Numbered {
         emq: EmqTcp {
             max_packet_size: 8_192,

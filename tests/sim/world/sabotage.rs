@@ -119,6 +119,8 @@ pub enum Sabotage {
     HastyFlapping,
     /// Who left is forgotten at once.
     ForgetFlapping,
+    /// Devices are sent nothing again.
+    ForgetRetries,
     /// The word that a subscriber is behind is lost.
     LoseSlow,
     /// The word that a shard has what a device sent is lost.
@@ -182,6 +184,7 @@ impl World {
             | Sabotage::EndlessBans
             | Sabotage::BanAnother
             | Sabotage::ForgetRules
+            | Sabotage::ForgetRetries
             | Sabotage::ForgetRewrite
             | Sabotage::MixUpRewrite
             | Sabotage::ForgetAutoSubscribe
