@@ -259,7 +259,6 @@ fn every_case_names_its_statement_and_is_listed_under_it() {
         }
     }
     let beside: BTreeSet<_> = beside(LIST)
-        .into_iter()
         .map(|(test, _)| named(test, &tests).unwrap_or_else(|error| panic!("beside {error}")))
         .collect();
     let mut findings = Vec::new();
