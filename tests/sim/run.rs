@@ -295,13 +295,20 @@ fn nothing_overflows(world: &World) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a device never acknowledged comes to it again, in its time, and what waits behind that comes after it.
+/// What a device never acknowledged comes to it again, or is given up, and what waits behind that comes after it.
 fn await_retries(world: &mut World, cast: &mut Cast) -> Result<(), Failure> {
-    if world.scenario.acknowledging {
-        world.pass(world.scenario.retry_ms);
+    let verdict =
+        |world: &World, cast: &Cast| cast.devices.iter().try_for_each(|device| device.has_all(world));
+    let (interval_ms, count) = world.scenario.retries;
+    // What finds no room in the out box waits for its next time.
+    for _ in 0..=count {
+        if verdict(world, cast).is_ok() {
+            break;
+        }
+        world.pass(interval_ms);
         drain(world, cast)?;
     }
-    cast.devices.iter().try_for_each(|device| device.has_all(world))
+    verdict(world, cast)
 }
 
 /// What is delayed comes, in its time.

@@ -67,8 +67,8 @@ pub struct Scenario {
     pub banning: bool,
     /// Devices acknowledge what comes down.
     pub acknowledging: bool,
-    /// Milliseconds after which a device is sent again what it did not acknowledge.
-    pub retry_ms: u64,
+    /// Milliseconds after which a device is sent again what it did not acknowledge, and how often.
+    pub retries: (u64, u8),
     /// Some topics and filters are rewritten.
     pub rewriting: bool,
     /// What clients are subscribed to when they connect, in the oracle's words.
@@ -117,7 +117,7 @@ impl Scenario {
             keep_alive,
             banning: random.chance(25),
             acknowledging,
-            retry_ms: 0,
+            retries: (0, 0),
             rewriting: false,
             auto_subscribe: Vec::new(),
             flapping: None,
@@ -129,7 +129,8 @@ impl Scenario {
         };
         if acknowledging {
             acknowledge(scenario.private_mut(), &mut apart);
-            scenario.retry_ms = scenario.private().retry_interval_ms;
+            let device = scenario.private();
+            scenario.retries = (device.retry_interval_ms, device.retry_max);
         }
         // Of another sequence of its own.
         scenario.extend(&mut Random::new(!random.clone().next()), tight);
