@@ -68,6 +68,10 @@ pub struct History {
     pub turned_away: Vec<TurnedAway>,
     /// Delayed messages of clients that were banned since.
     pub silenced: BTreeSet<MessageId>,
+    /// When engines took what devices published, in runs whose devices publish more than is read.
+    pub taken: BTreeMap<MessageId, Taken>,
+    /// How far devices may be ahead of a subscriber, in those runs.
+    pub lead_max: Option<LeadMax>,
     /// What a new subscriber was given as retained at the end of the run: topic, message.
     pub retained_at_end: Vec<(String, MessageId)>,
     /// What retained messages there must be at the end: topic, message.
@@ -128,6 +132,23 @@ pub struct Delayed {
     pub seconds: u64,
     /// The last step before the delay had passed, counted from when an engine first had it.
     pub due: Option<Step>,
+}
+
+/// A message of a device was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    pub step: Step,
+    /// Which of the device's connections it came on.
+    pub connection: usize,
+}
+
+/// How many messages of one device may wait for one subscriber.
+#[derive(Clone, Copy, Debug)]
+pub struct LeadMax {
+    /// In its queue before it slows the device down, and on their way to it.
+    pub queued: usize,
+    /// More of each of the device's connections, before it hears that it is to wait.
+    pub crossing: usize,
 }
 
 /// A ban of a client id.

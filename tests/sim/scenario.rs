@@ -75,7 +75,7 @@ pub struct Scenario {
     pub auto_subscribe: Vec<AutoSubscribe>,
     /// Who comes and goes too often is banned.
     pub flapping: Option<Flapping>,
-    /// Devices publish more at QoS 1 than is read, and no queue may overflow.
+    /// Devices publish more at QoS 1 or 2 than is read.
     pub flooding: bool,
     pub settings: Settings,
 }
@@ -163,9 +163,7 @@ impl Scenario {
         }
     }
 
-    /// Devices publish more than is read. The limits are above what back-pressure lets through: `backpressure_messages` at
-    /// 20 at most, 8 publishes of each client (`mqtt/outbound.rs`), `receive_maximum` or a quarter of the queue of each
-    /// device, and what is published at QoS 0.
+    /// Devices publish more than is read.
     fn flood(&mut self, random: &mut Random) {
         self.flooding = true;
         self.rogues = 0;
@@ -180,7 +178,6 @@ impl Scenario {
             row.qos = row.qos.max(QoS::AtLeastOnce);
         }
         let limits = &mut self.settings.limits;
-        limits.queue_messages = 240;
         limits.inflight = random.between(1, 4) as u16;
         // A client of 3.x knows of no Receive Maximum, and one that is not read for it may wait for itself.
         limits.receive_maximum = 16;

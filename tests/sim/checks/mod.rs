@@ -11,6 +11,7 @@ mod delivery;
 mod expiry;
 mod groups;
 mod ids;
+mod lead;
 mod order;
 #[cfg(test)]
 mod proofs;
@@ -99,6 +100,10 @@ pub const CHECKS: &[(&str, Check)] = &[
     (
         "subscribed_after_suback_is_heard",
         delivery::subscribed_after_suback_is_heard,
+    ),
+    (
+        "devices_wait_for_their_subscribers",
+        lead::devices_wait_for_their_subscribers,
     ),
     ("expiry_is_kept", expiry::expiry_is_kept),
     ("order_is_kept", order::order_is_kept),

@@ -4,6 +4,7 @@
 mod bans;
 mod claims;
 mod delayed;
+mod lead;
 mod wills;
 
 use super::{CHECKS, Failure, PacketIds, all, matches};
@@ -110,6 +111,7 @@ fn good() -> History {
     claims::be_claimed(&mut history);
     wills::leave_wills(&mut history);
     bans::be_banned(&mut history);
+    lead::come_of_a_device(&mut history);
     history.write("a/r", 3, Some(6), false);
     history.write("a/r", 70, Some(7), false);
     history.retained_at_end = vec![("a/r".to_owned(), 7)];
@@ -403,6 +405,7 @@ fn spoils() -> impl Iterator<Item = &'static (&'static str, &'static str, Spoil)
         delayed::SPOILS,
         claims::SPOILS,
         bans::SPOILS,
+        lead::SPOILS,
         wills::SPOILS,
     ];
     parts.into_iter().flatten()

@@ -7,6 +7,7 @@ mod bans;
 mod carry;
 mod delayed;
 mod flapping;
+mod lead;
 mod lives;
 mod owed;
 mod sabotage;
@@ -346,6 +347,8 @@ impl World {
         self.reached(carry::name(&input));
         let shard = &mut self.shards[index];
         shard.engine.handle(now, input, &mut shard.actions);
+        self.watch_devices(index, step);
+        let shard = &mut self.shards[index];
         while let Some((connection, _)) = shard.actions.closes.get(shard.closes_seen).copied() {
             shard.closes_seen += 1;
             if let Some(slot) = shard.slots.get_mut(connection.index())

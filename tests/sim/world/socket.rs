@@ -94,6 +94,9 @@ pub struct Socket {
     pub resumed: Option<bool>,
     /// Publishes at QoS 1/2 that were not acknowledged yet, and since when an engine has them for sure.
     pub owed: VecDeque<Option<Time>>,
+    /// What a device published, in the order in which an engine had it; and when the engine took each of them.
+    pub published: Vec<MessageId>,
+    pub taken: Vec<Step>,
     pub notes: Vec<CloseReason>,
     /// The first step in which either side may have ended it.
     pub ended: Option<Step>,
@@ -125,6 +128,8 @@ impl Socket {
             connected: false,
             resumed: None,
             owed: VecDeque::new(),
+            published: Vec::new(),
+            taken: Vec::new(),
             notes: Vec::new(),
             ended: None,
         }

@@ -227,6 +227,7 @@ impl World {
                     let certain = !paused && (!forgotten || self.sockets[id].disconnects_now());
                     self.took_message(shard, message, step, certain);
                     self.owes(id, message, paused);
+                    self.sockets[id].published.push(message);
                     self.show_delayed(shard, message);
                 }
                 Mark::Subscribe(session, sent) => self.history.subscribe_fed(session, sent, step),
