@@ -242,6 +242,7 @@ impl Engine {
         session.clean_start = greeting.clean_start;
         session.expiry_s = greeting.expiry_s;
         session.device = greeting.device;
+        session.catches_up = session.queue.is_some();
         self.leave_will(session_id, greeting.will);
         let connection = self.connections.get_mut(id).expect("it is just connecting");
         connection.session = Some(session_id);

@@ -257,7 +257,9 @@ impl Engine {
         let is_over = |queue: &Queue| shard_is_over || queue.is_over(messages_max, bytes_max);
         let session = self.sessions.get(id)?;
         session.queue.as_deref().filter(|queue| is_over(queue))?;
-        if let (Some(Overflow::Disconnect), Some(connection)) = (session.device, session.connection) {
+        if let (Some(Overflow::Disconnect), Some(connection)) = (session.device, session.connection)
+            && !session.catches_up
+        {
             let detail = "its queue is full".to_owned();
             self.close(connection, CloseReason::SlowConsumer, detail, actions);
         }
@@ -310,6 +312,7 @@ impl Engine {
                 return;
             };
             if !waits(session) {
+                session.catches_up = false;
                 release_memory(session);
                 return self.watch_recalls(to, actions);
             }

@@ -53,6 +53,9 @@ pub(crate) struct Session {
     /// What gives way when the queue of a private device is full. Such a session's QoS 0 messages wait like all others;
     /// `None` for an MQTT client's.
     pub(crate) device: Option<Overflow>,
+    /// It came back to messages that waited for it. Until they are sent it is not closed because there are too many: that
+    /// would happen each time it comes, before it could say that it has one.
+    pub(crate) catches_up: bool,
     pub(crate) dropped: u64,
 }
 
@@ -79,6 +82,7 @@ impl Session {
             noted: 0,
             clean_start: true,
             device: None,
+            catches_up: false,
             dropped: 0,
         }
     }

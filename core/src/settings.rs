@@ -366,7 +366,8 @@ pub struct Device {
     pub retry_max: u8,
 }
 
-/// What gives way when a device's queue is full.
+/// What gives way when a device's queue is full. One that came back to messages that waited is not disconnected before they
+/// are sent: until then its oldest messages are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Overflow {

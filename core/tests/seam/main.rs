@@ -6,8 +6,8 @@ mod words;
 
 use node::{Hello, Node, Peer};
 use ringwire_codec::mqtt::{QoS, Version};
-use ringwire_core::settings::{Device, Listener, Protocol};
-use ringwire_core::{CloseReason, DropReason, Input, ListenerId, Note};
+use ringwire_core::settings::{Device, Listener, Overflow, Protocol};
+use ringwire_core::{CloseReason, DropReason, Input, ListenerId, Note, Settings};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use words::Words;
@@ -21,6 +21,10 @@ fn words(name: &'static str, window: u16) -> Arc<Words> {
 }
 
 fn node(device: Device) -> Node {
+    Node::with(settings(device))
+}
+
+fn settings(device: Device) -> Settings {
     let mut settings = node::settings(2);
     settings.limits.device_frame_bytes = 100;
     settings.listeners.push(Listener {
@@ -28,7 +32,7 @@ fn node(device: Device) -> Node {
         max_connections: 100,
         protocol: Protocol::Device(device),
     });
-    Node::with(settings)
+    settings
 }
 
 /// A listener whose devices acknowledge.
@@ -431,6 +435,44 @@ fn what_a_device_did_not_acknowledge_reaches_it_when_it_is_back() {
         ["4 settled", "5 four"],
         "what needs no acknowledgement holds nothing up"
     );
+}
+
+/// Closed for its full queue each time it came, it would never have a moment to acknowledge what is in it.
+#[test]
+fn a_device_that_comes_back_to_a_full_queue_is_not_closed_for_it_before_it_has_caught_up() {
+    let mut settings = settings(Device {
+        session_expiry_s: 60,
+        overflow: Overflow::Disconnect,
+        ..acknowledging(1)
+    });
+    settings.limits.queue_messages = 3;
+    let mut node = Node::with(settings);
+    let (peer, name) = device(&mut node);
+    let app = mqtt(&mut node, "nothing");
+    node.send(peer, b"x\n");
+    for payload in ["lost", "one", "two", "three"] {
+        down(&mut node, app, &name, payload);
+    }
+    let peer = node.open_on(0, WORDS);
+    node.send(peer, format!("c {name}\n").as_bytes());
+    assert_eq!(heard(&mut node, peer), ["Accepted", "1 one"]);
+    for payload in ["four", "five"] {
+        down(&mut node, app, &name, payload);
+    }
+    assert_eq!(node.wire(peer).closed, None);
+    assert_eq!(node.drops(DropReason::QueueFull), 2, "the oldest, and one more");
+    let mut said = Vec::new();
+    for number in 1..=4 {
+        node.send(peer, format!("a {number}\n").as_bytes());
+        said.extend(heard(&mut node, peer));
+    }
+    assert_eq!(said, ["2 three", "3 four", "4 five"], "it has caught up");
+    for payload in ["six", "seven", "eight", "nine"] {
+        down(&mut node, app, &name, payload);
+    }
+    assert_eq!(node.wire(peer).closed, None, "one is on its way, three wait");
+    down(&mut node, app, &name, "ten");
+    assert_eq!(node.wire(peer).closed, Some(CloseReason::SlowConsumer));
 }
 
 #[test]
