@@ -130,23 +130,11 @@ fn events(step: &Stepped, blueprint: &dyn Blueprint, (bytes, is_new): (&[u8], bo
 }
 
 /// A frame's place counts from the first byte of all.
-fn moved(step: Step, by: usize) -> Step {
-    match step {
-        Step::Frame {
-            at,
-            used,
-            frame,
-            body,
-            escaped,
-        } => Step::Frame {
-            at: at + by,
-            used,
-            frame,
-            body,
-            escaped,
-        },
-        step => step,
+fn moved(mut step: Step, by: usize) -> Step {
+    if let Step::Frame { at, .. } = &mut step {
+        *at += by;
     }
+    step
 }
 
 /// Hex, and text where it is some.
